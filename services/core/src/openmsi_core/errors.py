@@ -1,0 +1,70 @@
+"""Every error of ours, sorted by what to do about it.
+
+::
+
+    OpenMSIError
+    ├── Retryable            the same call may succeed later: keep everything, back off, call again
+    │   └── StagedBytesLost      …after the file's records were read again from Kafka
+    ├── BadFile              this record or file cannot be used: quarantine it, say why, go on
+    └── Fatal                stop the program with ``exit_code``
+        ├── UsageError       64  the command line is wrong
+        ├── BadInput         65  the one file asked for cannot be sent (one-shot programs)
+        ├── BrokerUnreachable 69 no broker answered in time (one-shot programs)
+        ├── InternalError    70  a fault of ours; please report
+        └── ConfigError      78  a setting, a folder's permissions or a topic needs mending
+
+The text of an error is one line for a scientist: what is wrong and what to do next. Exit codes follow BSD
+``sysexits.h``.
+"""
+
+
+class OpenMSIError(Exception):
+    """Base of the tree; never raised itself."""
+
+
+class Retryable(OpenMSIError):
+    """Nothing was lost and nothing was recorded as done; calling again may succeed."""
+
+
+class StagedBytesLost(Retryable):
+    """Somebody removed a staged file; its records must be read again."""
+
+
+class BadFile(OpenMSIError):
+    """This record or file will never be usable as it is; others are not affected."""
+
+
+class Fatal(OpenMSIError):
+    """The program cannot go on; ``exit_code`` tells the caller why."""
+
+    exit_code = 70
+
+
+class UsageError(Fatal):
+    """The command line is wrong."""
+
+    exit_code = 64
+
+
+class BadInput(Fatal):
+    """The file that a one-shot program was asked to send cannot be sent."""
+
+    exit_code = 65
+
+
+class BrokerUnreachable(Fatal):
+    """A one-shot program found no broker within its time limit."""
+
+    exit_code = 69
+
+
+class InternalError(Fatal):
+    """Something that should be impossible happened."""
+
+    exit_code = 70
+
+
+class ConfigError(Fatal):
+    """A setting, a permission or a topic must be mended by the user."""
+
+    exit_code = 78
