@@ -1,0 +1,151 @@
+"""Complete files on their way to the destination: several at once, one at a time for each path, retried for ever."""
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from openmsi_core.errors import Retryable, StagedBytesLost
+from openmsi_core.generation import Generation, Version
+from openmsi_core.retry import delay_before
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteFile:
+    """A verified file: its bytes are either in ``data`` (files of one chunk) or in ``staged``."""
+
+    generation: Generation
+    version: Version
+    size: int
+    data: bytes | memoryview | None
+    staged: Path | None
+    partition: int
+    """Where its last chunk was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[Outcome]):
+    """A delivery that came to its end."""
+
+    file: CompleteFile
+    outcome: Outcome | None
+    error: Exception | None
+    """StagedBytesLost, or what is no fault of the file and must end the program."""
+
+
+class Deliveries(Generic[Outcome]):
+    """Runs ``deliver(file)`` in ``workers`` threads.
+
+    A Retryable is tried again after a back-off, as often as it takes. Two files of one path are delivered in the
+    order of `submit`. All methods belong to the receiver's thread.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[CompleteFile], Outcome],
+        workers: int,
+        max_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._deliver = deliver
+        self._pool = ThreadPoolExecutor(workers, "deliver")
+        self._max_files = 8 * workers
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._results: queue.SimpleQueue[Finished[Outcome]] = queue.SimpleQueue()
+        self._by_path: dict[str, deque[CompleteFile]] = {}
+        self._since: dict[Generation, float] = {}
+        self._bytes = 0
+        self._retries: dict[Generation, tuple[float, CompleteFile]] = {}
+        self._failures: dict[Generation, int] = {}
+        self.trouble: str | None = None
+        """Why the destination refuses at the moment."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no more should be submitted for now."""
+        return len(self._since) >= self._max_files or self._bytes >= self._max_bytes
+
+    @property
+    def oldest(self) -> float | None:
+        """Clock reading at which the longest-waiting file was submitted."""
+        return next(iter(self._since.values()), None)
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def submit(self, file: CompleteFile) -> None:
+        """Deliver ``file`` when its turn comes. Does not block."""
+        self._since[file.generation] = self._clock()
+        self._bytes += len(file.data or b"")
+        waiting = self._by_path.setdefault(file.generation.path.text, deque())
+        waiting.append(file)
+        if len(waiting) == 1:
+            self._pool.submit(self._run, file)
+
+    def collect(self, timeout: float = 0.0) -> list[Finished[Outcome]]:
+        """Deliveries that ended; blocks up to ``timeout`` seconds for the first while any is under way."""
+        self._retry_due()
+        done: list[Finished[Outcome]] = []
+        try:
+            while True:
+                finished = self._results.get(timeout=timeout) if timeout > 0 else self._results.get_nowait()
+                timeout = 0.0
+                if isinstance(finished.error, Retryable) and not isinstance(finished.error, StagedBytesLost):
+                    self._put_off(finished.file, finished.error)
+                else:
+                    self.trouble = None
+                    self._end(finished.file)
+                    done.append(finished)
+        except queue.Empty:
+            return done
+
+    def cancel(self, generations: Collection[Generation]) -> list[CompleteFile]:
+        """Take back those of ``generations`` that no thread works on."""
+        taken = [file for _, file in self._retries.values() if file.generation in generations]
+        for waiting in list(self._by_path.values()):
+            taken += [file for file in list(waiting)[1:] if file.generation in generations]
+        for file in reversed(taken):  # the head of a path's line last: ending it would begin the next
+            self._retries.pop(file.generation, None)
+            self._end(file)
+        return taken
+
+    def close(self) -> None:
+        """Wait for the threads. Nothing new is begun."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, file: CompleteFile) -> None:
+        try:
+            self._results.put(Finished(file, self._deliver(file), None))
+        except Exception as error:  # the receiver's thread sorts it
+            self._results.put(Finished(file, None, error))
+
+    def _put_off(self, file: CompleteFile, error: Retryable) -> None:
+        self.trouble = str(error)
+        failures = self._failures[file.generation] = self._failures.get(file.generation, 0) + 1
+        self._retries[file.generation] = (self._clock() + delay_before(failures), file)
+
+    def _retry_due(self) -> None:
+        now = self._clock()
+        for generation, (due, file) in list(self._retries.items()):
+            if due <= now:
+                del self._retries[generation]
+                self._pool.submit(self._run, file)
+
+    def _end(self, file: CompleteFile) -> None:
+        self._failures.pop(file.generation, None)
+        self._since.pop(file.generation, None)
+        self._bytes -= len(file.data or b"")
+        waiting = self._by_path[file.generation.path.text]
+        first = waiting[0] is file
+        waiting.remove(file)
+        if not waiting:
+            del self._by_path[file.generation.path.text]
+        elif first:
+            self._pool.submit(self._run, waiting[0])

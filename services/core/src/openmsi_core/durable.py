@@ -1,0 +1,75 @@
+"""What it takes for bytes to survive a power cut, and the one place where errors of the disk become ours."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+from openmsi_core.errors import Retryable
+
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+REOPEN = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+@contextlib.contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn an OSError of the block into Retryable: the disk may be mended while the program waits."""
+    try:
+        yield
+    except OSError as error:
+        raise Retryable(in_words(error, place)) from error
+
+
+def write_all(file: int, data: bytes | memoryview, offset: int) -> None:
+    """Write ``data`` at ``offset`` of an open file; returns when the kernel has all of it."""
+    os.lseek(file, offset, os.SEEK_SET)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+def sync_folder(folder: int | Path) -> None:
+    """Make the names in a folder durable (a no-op where folders cannot be opened, as on Windows)."""
+    if isinstance(folder, int):
+        os.fsync(folder)
+    elif hasattr(os, "O_DIRECTORY"):
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def write_file(path: Path, content: bytes | memoryview) -> None:
+    """Make ``path`` hold ``content``, whole or not at all; durable on return. Raises OSError."""
+    beside = path.with_name(f".{uuid4().hex}")
+    try:
+        file = os.open(beside, CREATE, 0o666)
+        try:
+            write_all(file, content, 0)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def in_words(error: OSError, place: Path) -> str:
+    """What a person must do about ``error`` so that files can be written to ``place``."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"the disk of {place} is full: free some space, delivery goes on by itself"
+        case errno.EROFS:
+            return f"the disk of {place} is read-only: make it writable, delivery goes on by itself"
+        case errno.EACCES | errno.EPERM:
+            uid = os.getuid() if hasattr(os, "getuid") else "this user"
+            return f"user id {uid} may not write to {place}: give it the right to write there"
+        case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:
+            return f"{place} is gone: bring the folder back, delivery goes on by itself"
+        case _:
+            return f"the disk of {place} refuses: {error.strerror or error}"

@@ -1,0 +1,210 @@
+"""Makes Kafka clients, enforces the settings that safety needs, and turns librdkafka's errors into words.
+
+The meaning of every key is in librdkafka's CONFIGURATION.md.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from openmsi_core.errors import BadFile, ConfigError, Fatal, InternalError, OpenMSIError, Retryable
+
+_log = logging.getLogger(__name__)
+_librdkafka_log = logging.getLogger("librdkafka")
+
+RECORD_OVERHEAD = 10_240
+"""Bytes that a record may need beside its file data: hashes, the path twice (≤ 3 KiB each), headers, framing."""
+
+_REPEAT_SECONDS = 300.0
+
+Client = TypeVar("Client", Producer, Consumer, AdminClient)
+
+_SAFE_PRODUCER = {"enable.idempotence": "true", "acks": "all"}
+_PRODUCER_ALIASES = {
+    "request.required.acks",
+    "retries",
+    "message.send.max.retries",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "queue.buffering.max.kbytes",
+    "delivery.timeout.ms",
+    "message.timeout.ms",
+}
+_SAFE_CONSUMER = {
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+    # Offsets out of range must be seen, not silently jumped over: the receiver decides (see receive).
+    "auto.offset.reset": "error",
+    "partition.assignment.strategy": "cooperative-sticky",
+}
+_COMMON = {"socket.keepalive.enable": "true", "reconnect.backoff.max.ms": "10000"}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicInfo:
+    """What a client must know of its topic before it starts."""
+
+    cluster_id: str
+    partitions: int
+
+
+class Troubles:
+    """Collects what librdkafka reports beside its return values, and passes each on in words, rarely.
+
+    The same text reaches ``tell`` at most once in five minutes. `refused` holds the newest report that only a change
+    of settings can mend (credentials, TLS), and is None once the broker has answered.
+    """
+
+    def __init__(self, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._told: dict[str, float] = {}
+        self.refused: ConfigError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        """librdkafka's ``error_cb``; runs inside poll()."""
+        translated = translate(error)
+        if isinstance(translated, ConfigError):
+            self.refused = translated
+        self.say(str(translated))
+
+    def say(self, text: str) -> None:
+        """Tell ``text`` unless it was told in the last five minutes."""
+        now = self._clock()
+        if now - self._told.get(text, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
+            self._told = {t: at for t, at in self._told.items() if now - at < _REPEAT_SECONDS}
+            self._told[text] = now
+            self._tell(text)
+
+    def forget(self) -> None:
+        """The broker answers again: the next trouble is news."""
+        self._told.clear()
+        self.refused = None
+
+
+def make_producer(
+    options: Mapping[str, str], *, max_message_bytes: int, queue_bytes: int, troubles: Troubles
+) -> Producer:
+    """A producer that never reports a record as delivered before all in-sync replicas have it, in order, once.
+
+    Records wait in a queue of at most ``queue_bytes`` for as long as the broker is away (``produce`` raises
+    BufferError when it is full) unless ``options`` set ``message.timeout.ms``. Does not connect. Raises ConfigError
+    for an option that librdkafka refuses. Source: KIP-98 (idempotent producer).
+    """
+    timeout = options.get("message.timeout.ms", options.get("delivery.timeout.ms", "0"))
+    enforced = _enforce(options, _SAFE_PRODUCER, _PRODUCER_ALIASES) | {
+        "queue.buffering.max.kbytes": str(max(1, queue_bytes // 1024)),
+        "message.max.bytes": str(max_message_bytes),
+        "message.timeout.ms": timeout,
+    }
+    return _make(Producer, {"linger.ms": "5"} | _COMMON | enforced, troubles)
+
+
+def make_consumer(options: Mapping[str, str], *, group_id: str, queue_bytes: int, troubles: Troubles) -> Consumer:
+    """A consumer that commits nothing by itself and stops at a lost offset instead of jumping.
+
+    Prefetches at most about ``queue_bytes``. Does not connect. Raises ConfigError for a refused option.
+    Source: KIP-429 (cooperative rebalancing).
+    """
+    tuned = {
+        "queued.max.messages.kbytes": str(max(1, queue_bytes // 1024)),
+        "fetch.queue.backoff.ms": "10",  # the default of 1 s stalls a fast reader with a small queue
+        "fetch.error.backoff.ms": "100",
+        "max.poll.interval.ms": "600000",
+        "session.timeout.ms": "15000",  # how long the files of a killed process wait for another
+    }
+    enforced = _enforce(options, _SAFE_CONSUMER, {"auto.commit.enable"}) | {"group.id": group_id}
+    return _make(Consumer, tuned | _COMMON | enforced, troubles)
+
+
+def topic_info(client: Producer | Consumer, topic: str, timeout: float, troubles: Troubles) -> TopicInfo:
+    """Ask the broker about ``topic``; blocks up to ``timeout`` seconds.
+
+    Raises Retryable when no broker answers, ConfigError when the topic does not exist or the broker refuses us.
+    """
+    try:
+        metadata = client.list_topics(topic, timeout=timeout)
+    except KafkaException as error:
+        client.poll(0)  # delivers what librdkafka knows better to `troubles`
+        raise (troubles.refused or translate(error.args[0])) from None
+    described = metadata.topics[topic]
+    if described.error is not None:
+        raise translate(described.error, topic)
+    troubles.forget()
+    return TopicInfo(cluster_id=metadata.cluster_id or "", partitions=len(described.partitions))
+
+
+def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int, timeout: float) -> None:
+    """Raise ConfigError when ``topic`` refuses records of ``needed_bytes``; blocks up to ``timeout`` seconds.
+
+    Says nothing when we may not read the topic's settings: then a record that is too large fails when it is sent.
+    """
+    admin = _make(AdminClient, _COMMON | _connection_only(options), Troubles(_log.debug))
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        entries = admin.describe_configs([resource], request_timeout=timeout)[resource].result(timeout)
+        allowed = int(entries["max.message.bytes"].value)
+    except (KafkaException, KeyError, TypeError, ValueError, TimeoutError) as error:
+        _log.debug("the size limit of topic %s cannot be read: %s", topic, error)
+        return
+    if needed_bytes > allowed:
+        raise ConfigError(
+            f"topic '{topic}' accepts messages of {allowed} bytes, but this chunk size needs {needed_bytes}: "
+            f"use --chunk_size {max(1024, allowed - RECORD_OVERHEAD)} or raise the topic's max.message.bytes"
+        )
+
+
+def translate(error: KafkaError, topic: str = "") -> OpenMSIError:
+    """The error of ours that says what to do about ``error``."""
+    code, text = error.code(), error.str()
+    if code in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
+        return ConfigError(f"the broker refused the user name or password, check both in your env file ({text})")
+    if code == KafkaError._SSL:
+        return ConfigError(f"TLS with the broker failed, check security.protocol and certificates ({text})")
+    if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+        return ConfigError(f"this user may not use the topic or group, ask for the right on the broker ({text})")
+    if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
+        name = topic or "…"
+        return ConfigError(
+            f"topic '{name}' does not exist on the broker: make it first, for example with "
+            f"kafka-topics.sh --create --topic {name} --partitions 4 --bootstrap-server ADDRESS"
+        )
+    if code == KafkaError.TOPIC_EXCEPTION:
+        return ConfigError(f"'{topic}' is not a valid topic name: use letters, digits, '.', '_' and '-'")
+    if code == KafkaError.MSG_SIZE_TOO_LARGE:
+        return BadFile("the broker refuses messages this large, use a smaller --chunk_size")
+    if code == KafkaError._RESOLVE:
+        return Retryable(f"the broker's host name cannot be found, check bootstrap.servers ({text})")
+    if error.fatal():
+        return InternalError(f"the Kafka client cannot go on and must be restarted ({text})")
+    return Retryable(f"the broker does not answer ({text})")
+
+
+def raise_fatal(error: OpenMSIError) -> None:
+    """Raise ``error`` if it must end the program, else return."""
+    if isinstance(error, Fatal):
+        raise error
+
+
+def _enforce(options: Mapping[str, str], safe: Mapping[str, str], aliases: set[str]) -> dict[str, str]:
+    for key in options:
+        if (key in safe and options[key].lower() != safe[key]) or key in aliases:
+            _log.debug("option %s of the config file is replaced by what safe delivery needs", key)
+    return {key: value for key, value in options.items() if key not in aliases} | dict(safe)
+
+
+def _connection_only(options: Mapping[str, str]) -> dict[str, str]:
+    prefixes = ("bootstrap.", "security.", "sasl.", "ssl.", "metadata.broker.", "client.id")
+    return {key: value for key, value in options.items() if key.startswith(prefixes)}
+
+
+def _make(kind: Callable[..., Client], options: Mapping[str, str], troubles: Troubles) -> Client:
+    try:
+        return kind(dict(options) | {"error_cb": troubles}, logger=_librdkafka_log)
+    except KafkaException as error:
+        raise ConfigError(f"the config file has a Kafka option that cannot be used: {error.args[0].str()}") from None

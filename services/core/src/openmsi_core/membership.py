@@ -1,0 +1,152 @@
+"""This process as a member of its consumer group: which partitions are ours, and what is committed for them."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from openmsi_core.errors import ConfigError
+from openmsi_core.generation import Generation
+from openmsi_core.watermark import Watermark
+
+_log = logging.getLogger(__name__)
+
+_ASK_SECONDS = 30.0
+_COMMIT_SECONDS = 1.0
+
+
+class Membership:
+    """Commits what the watermark allows: every second, before partitions are given away, and at the end.
+
+    ``before_leaving(partitions)`` may finish what is nearly done; ``forget(partitions)`` must drop everything about
+    them. Both run inside the consumer's poll(). Offsets of partitions that were lost (not given away) are never
+    committed. Source: KIP-429.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        topic: str,
+        watermark: Watermark[Generation],
+        before_leaving: Callable[[set[int]], None],
+        forget: Callable[[set[int]], None],
+    ) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._watermark = watermark
+        self._before_leaving = before_leaving
+        self._forget = forget
+        self._paused = False
+        self._next_commit = 0.0
+        self.assigned: set[int] = set()
+        self.homeless: set[int] = set()
+        """Partitions for which Kafka has no valid offset of ours; see `find_offsets`."""
+
+    def join(self) -> None:
+        """Subscribe; partitions come and go while the consumer polls."""
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def pause(self) -> None:
+        """Go on polling, to stay in the group, without getting records."""
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause(self._at(self.assigned))
+
+    def resume(self) -> None:
+        """Get records again."""
+        if self._paused:
+            self._paused = False
+            self._consumer.resume(self._at(self.assigned))
+
+    def commit_when_due(self) -> None:
+        """Commit in the background what has advanced, at most once a second."""
+        now = time.monotonic()
+        if now >= self._next_commit and (offsets := self._watermark.advanced()):
+            self._next_commit = now + _COMMIT_SECONDS
+            try:
+                self._consumer.commit(offsets=self._offsets(offsets), asynchronous=True)
+            except KafkaException as error:
+                _log.debug("offsets are committed later: %s", error)
+            else:
+                self._watermark.committed(offsets)
+
+    def commit_now(self, partitions: Iterable[int]) -> None:
+        """Commit all that is allowed for ``partitions``; durable on return unless the log says otherwise."""
+        offsets = {p: o for p in partitions if (o := self._watermark.committable(p)) is not None}
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(offsets=self._offsets(offsets), asynchronous=False)
+        except KafkaException as error:
+            _log.warning("offsets were not committed, some files will be read again: %s", error.args[0].str())
+
+    def rewind(self, offsets: dict[int, int]) -> None:
+        """Read ``offsets`` (partition → offset) again."""
+        for place in self._offsets(offsets):
+            self._consumer.seek(place)
+
+    def find_offsets(self, start: str, on_lost: str) -> int:
+        """Begin to read the `homeless` partitions; returns how many records are lost for ever.
+
+        A partition without a committed offset begins at ``start`` (``earliest`` or ``latest``). A committed offset
+        that the log no longer has means that retention was shorter than our absence: ``on_lost`` ``continue`` goes on
+        with what is left, ``stop`` raises ConfigError. May block on the broker; raises KafkaException, then call again.
+        """
+        lost = 0
+        while self.homeless:
+            partition = next(iter(self.homeless))
+            if partition in self.assigned:
+                lost += self._find_offset(TopicPartition(self._topic, partition), start, on_lost)
+            self.homeless.discard(partition)
+        return lost
+
+    def _find_offset(self, place: TopicPartition, start: str, on_lost: str) -> int:
+        committed = self._consumer.committed([place], timeout=_ASK_SECONDS)[0].offset
+        low, high = self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
+        place.offset = high if committed < 0 and start == "latest" else low
+        gone = max(0, low - committed) if committed >= 0 else 0
+        if committed >= 0:
+            text = f"offset {committed} of partition {place.partition} is gone, the broker has {low} to {high}"
+            if gone:
+                text += f": records {committed} to {low - 1} were deleted before they were read"
+            if on_lost == "stop":
+                raise ConfigError(f"{text}; to go on with what is left, start with --on_lost_offsets continue")
+            _log.error("%s; going on at offset %d", text, low)
+        # A partition without a valid offset is not being fetched, so seek() is refused: assign it anew.
+        self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([place])
+        if self._paused:
+            self._consumer.pause([place])
+        return gone
+
+    def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(partitions)
+        self.assigned |= {p.partition for p in partitions}
+        if self._paused:
+            consumer.pause(partitions)
+        _log.info("reading partitions %s of %s", sorted(self.assigned), self._topic)
+
+    def _on_revoke(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        leaving = {p.partition for p in partitions}
+        self._before_leaving(leaving)
+        self.commit_now(leaving)
+        self._leave(leaving)
+
+    def _on_lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        leaving = {p.partition for p in partitions}
+        _log.warning("lost partitions %s to another member of the group", sorted(leaving))
+        self._leave(leaving)
+
+    def _leave(self, partitions: set[int]) -> None:
+        self.assigned -= partitions
+        self._forget(partitions)
+
+    def _at(self, partitions: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, partition) for partition in partitions]
+
+    def _offsets(self, offsets: dict[int, int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]

@@ -1,0 +1,236 @@
+"""The one receiver loop: poll → decode → assemble → deliver → commit.
+
+A receiver is this loop with a destination. What is true at each step, also after ``kill -9``:
+
+1. A record is read: nothing has changed; its offset is not committed.
+2. Its bytes are staged under a hidden name: invisible; the watermark holds the first offset of its file.
+3. The file is complete and verified: handed to the destination, still held.
+4. The destination has it durably under its name (or it is in quarantine): the hold is released.
+5. Offsets are committed up to the oldest hold. A restart before this reads some files again; the destination
+   recognises them as repeats.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from openmsi_core.deliveries import CompleteFile, Deliveries
+from openmsi_core.destination import Destination
+from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.generation import Generation, Verdict
+from openmsi_core.intake import Intake
+from openmsi_core.kafka import Troubles, raise_fatal, translate
+from openmsi_core.membership import Membership
+from openmsi_core.paths import RelativePath
+from openmsi_core.quarantine import Quarantine
+from openmsi_core.records import Arrival, Piece, Reader
+from openmsi_core.retry import Backoff
+from openmsi_core.staging import Staging
+from openmsi_core.status import Status
+from openmsi_core.watermark import Watermark
+
+_log = logging.getLogger(__name__)
+
+_MEMORY_BYTES = 16 << 20  # of small files on their way to the destination
+_FINISH_SECONDS = 8.0  # below the 10 s that Docker gives by default
+_LONGEST_SILENCE = 2.0  # without a poll, before partitions are paused
+_LOOK_AROUND_SECONDS = 10.0
+_SCATTER_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a receiver is told by its user."""
+
+    topic: str
+    topic_partitions: int
+    wanted: Callable[[RelativePath], bool]
+    workers: int
+    """Files delivered at the same time."""
+    idle_seconds: float
+    """After which an unfinished file goes to quarantine."""
+    start: str
+    """``earliest`` or ``latest``: where a new group begins."""
+    on_lost_offsets: Literal["continue", "stop"]
+    """When the broker has deleted records that were never read."""
+
+
+class Receiver:
+    """One member of a consumer group that carries files to ``destination``."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        destination: Destination,
+        staging: Staging,
+        quarantine: Quarantine,
+        troubles: Troubles,
+        policy: Policy,
+    ) -> None:
+        self._consumer = consumer
+        self._destination = destination
+        self._quarantine = quarantine
+        self._troubles = troubles
+        self._policy = policy
+        watermark = self._watermark = Watermark[Generation]()
+        self._intake = Intake(destination, staging, quarantine, watermark, policy.wanted)
+        self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES)
+        self._membership = Membership(consumer, policy.topic, watermark, self._finish, self._forget)
+        self._decoders = ThreadPoolExecutor(2, "decode")
+        self._reader = Reader(consumer, self._decoders)
+        self._backlog: deque[Arrival] = deque()
+        self._disk = Backoff()
+        self._last_poll = time.monotonic()
+        self._next_look = 0.0
+        self._files_done = self._bytes_done = 0
+
+    def run(self, stop: threading.Event, beat: Callable[[Status], None]) -> None:
+        """Carry files until ``stop``; blocks. On return offsets are committed and the group is left.
+
+        Raises Fatal errors; what was not committed is read again by the next start.
+        """
+        self._membership.join()
+        try:
+            while not stop.is_set():
+                self._turn()
+                beat(self.status())
+            self._finish(self._membership.assigned)
+            self._membership.commit_now(self._membership.assigned)
+        finally:
+            self._deliveries.close()
+            self._decoders.shutdown()
+            self._consumer.close()
+
+    def status(self) -> Status:
+        """What was done, and what waits."""
+        waiting = [t for t in (self._deliveries.oldest, self._disk.since) if t is not None]
+        return Status(
+            files_done=self._files_done,
+            bytes_done=self._bytes_done,
+            files_pending=len(self._intake.files),
+            bytes_pending=self._intake.files.bytes,
+            oldest_pending_seconds=time.monotonic() - min(waiting) if waiting else None,
+            notes=dict(self._intake.notes),
+            waiting_for=self._disk.reason or self._deliveries.trouble,
+        )
+
+    def _turn(self) -> None:
+        self._poll()
+        self._work_off()
+        self._collect(0.05 if self._backlog else 0.0)
+        self._membership.commit_when_due()
+        self._find_offsets()
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_AROUND_SECONDS
+            self._look_around()
+
+    def _poll(self) -> None:
+        if not self._backlog:
+            self._membership.resume()
+            timeout = 0.02 if len(self._deliveries) and not self._deliveries.trouble else 0.25
+        elif time.monotonic() - self._last_poll > _LONGEST_SILENCE:
+            self._membership.pause()
+            timeout = 0.0
+        else:
+            return
+        arrivals, errors = self._reader.read(timeout)
+        # A rebalance inside the read may have taken partitions whose records are in this very batch.
+        self._backlog.extend(a for a in arrivals if a.record.partition in self._membership.assigned)
+        self._last_poll = time.monotonic()
+        for error, partition in errors:
+            self._on_error(error, partition)
+
+    def _work_off(self) -> None:
+        while self._backlog and not self._deliveries.full and not self._disk.waiting:
+            arrival = self._backlog[0]
+            try:
+                complete = self._intake.take(arrival)
+            except StagedBytesLost as error:
+                assert isinstance(arrival, Piece)  # poison is not staged
+                self._read_again(arrival.generation, error)
+                continue
+            except Retryable as error:
+                self._disk.failed(str(error))
+                self._troubles.say(str(error))
+                return
+            self._disk.succeeded()
+            self._backlog.popleft()
+            self._watermark.done(arrival.record.partition, arrival.record.offset)
+            if complete is not None:
+                self._deliveries.submit(complete)
+
+    def _collect(self, timeout: float) -> None:
+        for finished in self._deliveries.collect(timeout):
+            file = finished.file
+            if isinstance(finished.error, StagedBytesLost):
+                self._read_again(file.generation, finished.error)
+            elif finished.error is not None:
+                raise finished.error
+            else:
+                if finished.outcome is Verdict.NEWER:
+                    self._files_done += 1
+                    self._bytes_done += file.size
+                else:
+                    self._intake.notes[finished.outcome.value if finished.outcome else "quarantined"] += 1
+                self._intake.settled(file, finished.outcome)
+
+    def _deliver(self, file: CompleteFile) -> Verdict | None:
+        """Runs in a delivery thread. None = the file is in quarantine."""
+        try:
+            return self._destination.deliver(file)
+        except BadFile as error:
+            content = file.staged if file.data is None else file.data
+            assert content is not None
+            self._quarantine.file(file.generation, content, str(error))
+            _log.error("put %s in quarantine: %s", file.generation.path, error)
+            return None
+
+    def _read_again(self, generation: Generation, error: StagedBytesLost) -> None:
+        _log.warning("%s: %s", generation.path, error)
+        offsets = self._intake.lost(generation)
+        self._backlog = deque(a for a in self._backlog if a.record.partition not in offsets)
+        self._membership.rewind(offsets)
+
+    def _finish(self, _leaving: set[int]) -> None:
+        """Give deliveries that are under way a few seconds."""
+        until = time.monotonic() + _FINISH_SECONDS
+        while len(self._deliveries) and not self._deliveries.trouble and time.monotonic() < until:
+            self._collect(0.1)
+
+    def _forget(self, partitions: set[int]) -> None:
+        self._backlog = deque(a for a in self._backlog if a.record.partition not in partitions)
+        for file in self._deliveries.cancel(self._intake.forget(partitions)):
+            if file.staged is not None:
+                file.staged.unlink(missing_ok=True)
+
+    def _look_around(self) -> None:
+        try:
+            self._intake.park_idle(self._policy.idle_seconds)
+        except Retryable as error:
+            self._troubles.say(str(error))
+        if len(self._membership.assigned) < self._policy.topic_partitions:
+            self._intake.warn_of_scatter(_SCATTER_SECONDS)
+
+    def _find_offsets(self) -> None:
+        try:
+            lost = self._membership.find_offsets(self._policy.start, self._policy.on_lost_offsets)
+        except KafkaException as error:
+            self._troubles.say(str(translate(error.args[0], self._policy.topic)))
+            return
+        if lost:
+            self._intake.notes["records lost to retention"] += lost
+
+    def _on_error(self, error: KafkaError, partition: int) -> None:
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._membership.homeless.add(partition)
+        elif error.code() != KafkaError._PARTITION_EOF:
+            translated = translate(error, self._policy.topic)
+            raise_fatal(translated)
+            self._troubles.say(str(translated))

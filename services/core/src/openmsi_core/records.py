@@ -1,0 +1,106 @@
+"""From Kafka's messages to checked chunks: `poll` and `decode` of the receiver loop."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, Message
+
+from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
+from openmsi_core.errors import BadFile
+from openmsi_core.generation import Generation, Version, version_of
+
+_BATCH_BYTES = 8 << 20
+_MOST_RECORDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where a message lies in the topic."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    """Milliseconds since the epoch, 0 when Kafka gives none."""
+    key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A good record: a chunk and what it belongs to."""
+
+    record: Record
+    chunk: Chunk
+    upload: Upload | None
+    generation: Generation
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A record that cannot be used, with its bytes and the reason."""
+
+    record: Record
+    value: bytes | None
+    reason: str
+
+
+Arrival = Piece | Poison
+
+
+def decode(message: Message) -> Arrival:
+    """Check one message. CPU: one SHA-512 over its data, outside the GIL. Never raises."""
+    record = Record(
+        partition=_known(message.partition()),
+        offset=_known(message.offset()),
+        timestamp=max(0, message.timestamp()[1]),
+        key=_raw(message.key()),
+    )
+    value = _raw(message.value())
+    try:
+        chunk = decode_value(value)
+        upload = decode_headers(message.headers())
+        generation = Generation.of(chunk, upload)
+    except BadFile as error:
+        return Poison(record, value, str(error))
+    version = version_of(chunk, upload, (record.timestamp, record.offset))
+    return Piece(record, chunk, upload, generation, version)
+
+
+class Reader:
+    """Reads batches of about 8 MiB, whatever the size of the messages."""
+
+    def __init__(self, consumer: Consumer, pool: Executor) -> None:
+        self._consumer = consumer
+        self._pool = pool
+        self._batch = 1
+
+    def read(self, timeout: float) -> tuple[list[Arrival], list[tuple[KafkaError, int]]]:
+        """What is there now, in order; blocks up to ``timeout`` seconds for the first message.
+
+        Rebalance callbacks run inside. The second list holds the errors that Kafka delivers as messages, with their
+        partitions (−1: none). They are returned, not raised: the records read with them would be lost.
+        """
+        first = self._consumer.poll(timeout)  # consume() would wait for a full batch
+        if first is None:
+            return [], []
+        messages = [first, *self._consumer.consume(self._batch, timeout=0)]
+        good: list[Message] = []
+        errors: list[tuple[KafkaError, int]] = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                good.append(message)
+            else:
+                errors.append((error, _known(message.partition())))
+        if good:
+            average = sum(len(message) for message in good) // len(good) + 1
+            self._batch = max(1, min(_MOST_RECORDS, _BATCH_BYTES // average))
+        return list(self._pool.map(decode, good)), errors
+
+
+def _known(number: int | None) -> int:
+    return -1 if number is None else number
+
+
+def _raw(field: str | bytes | None) -> bytes | None:
+    return field.encode() if isinstance(field, str) else field

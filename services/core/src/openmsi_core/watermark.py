@@ -1,0 +1,66 @@
+"""Per partition: the offset below which everything is durably done. Pure.
+
+A record that still matters is *held*; the committable offset never passes the oldest hold, so that a restart reads
+every unfinished file again from its first record.
+"""
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+Token = TypeVar("Token")
+
+
+class Watermark(Generic[Token]):
+    """Offsets that may be committed for the partitions read now.
+
+    Offsets are committed the way Kafka counts: the offset of the next record to read.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = {}
+        self._held: dict[int, dict[Token, int]] = {}
+        self._committed: dict[int, int] = {}
+
+    def hold(self, partition: int, offset: int, token: Token) -> None:
+        """Nothing from ``offset`` on may be committed until ``token`` is released; a token's lowest hold counts."""
+        held = self._held.setdefault(partition, {})
+        held[token] = min(offset, held.get(token, offset))
+
+    def done(self, partition: int, offset: int) -> None:
+        """The record at ``offset`` needs no more than what is held for it."""
+        self._next[partition] = max(self._next.get(partition, 0), offset + 1)
+
+    def release(self, token: Token) -> None:
+        """What ``token`` stood for is durably done (or in quarantine) in every partition."""
+        for held in self._held.values():
+            held.pop(token, None)
+
+    def holds(self, token: Token) -> dict[int, int]:
+        """What ``token`` holds: partition → offset."""
+        return {partition: held[token] for partition, held in self._held.items() if token in held}
+
+    def committable(self, partition: int) -> int | None:
+        """The offset that may be committed now, None before the first record. Cost: one look at each hold."""
+        return min(self._held.get(partition, {}).values(), default=self._next.get(partition))
+
+    def advanced(self) -> dict[int, int]:
+        """Committable offsets, by partition, that `committed` has not been told of."""
+        offsets = {partition: self.committable(partition) for partition in self._next}
+        return {p: o for p, o in offsets.items() if o is not None and o > self._committed.get(p, -1)}
+
+    def committed(self, offsets: dict[int, int]) -> None:
+        """The broker was told ``offsets``."""
+        self._committed |= offsets
+
+    def holders(self, partitions: Iterable[int]) -> set[Token]:
+        """The tokens that hold any of ``partitions``."""
+        return {token for partition in partitions for token in self._held.get(partition, {})}
+
+    def forget(self, partitions: Iterable[int]) -> set[Token]:
+        """These partitions are no longer ours. Returns the tokens that hold nothing any more."""
+        gone = set(partitions)
+        lost = self.holders(gone)
+        for by_partition in (self._held, self._next, self._committed):
+            for partition in gone:
+                by_partition.pop(partition, None)
+        return lost - self.holders(self._held)

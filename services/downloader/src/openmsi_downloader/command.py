@@ -1,0 +1,102 @@
+"""The program `DataFileDownloadDirectory`: every file of a topic, in a folder."""
+
+import logging
+from pathlib import Path
+
+from confluent_kafka import Consumer
+
+from openmsi_core.durable import in_words
+from openmsi_core.errors import ConfigError, Retryable
+from openmsi_core.group import group_id
+from openmsi_core.kafka import TopicInfo, Troubles, make_consumer, topic_info
+from openmsi_core.paths import RESERVED, RelativePath
+from openmsi_core.placing import Folder
+from openmsi_core.quarantine import Quarantine
+from openmsi_core.receive import Policy, Receiver
+from openmsi_core.service import Service, Status, run
+from openmsi_core.staging import Staging
+from openmsi_downloader.deliver import FolderDestination
+from openmsi_downloader.settings import DownloadSettings
+
+_log = logging.getLogger(__name__)
+
+_PREFETCH_BYTES = 24 << 20
+
+
+def main() -> int:
+    """Run the program; returns its exit code."""
+    return run("DataFileDownloadDirectory", DownloadSettings, _download)
+
+
+def _download(settings: DownloadSettings, service: Service) -> None:
+    staging, folder = _prepare(settings.output_dir)
+    try:
+        group = group_id(
+            settings.consumer_group_id,
+            settings.consumer,
+            settings.state_dir,
+            f"{settings.output_dir}\n{settings.topic_name}",
+        )
+        troubles = Troubles(_log.warning)
+        consumer = make_consumer(settings.consumer, group_id=group, queue_bytes=_PREFETCH_BYTES, troubles=troubles)
+        info = _wait_for_topic(consumer, settings.topic_name, troubles, service)
+        if info is None:
+            consumer.close()
+            return
+        _log.info("group %s carries topic %s to %s", group, settings.topic_name, settings.output_dir)
+        Receiver(
+            consumer,
+            FolderDestination(folder, staging.own),
+            staging,
+            Quarantine(settings.output_dir / RESERVED / "quarantine", settings.topic_name),
+            troubles,
+            _policy(settings, info),
+        ).run(service.stop, service.beat)
+    finally:
+        staging.close()
+
+
+def _prepare(output: Path) -> tuple[Staging, Folder]:
+    """Make the output folder and see that files can be staged and placed. Raises ConfigError."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(in_words(error, output)) from None
+    staging, folder = Staging(output / RESERVED / "staging"), Folder(output)
+    try:
+        staging.start()
+    except Retryable as error:
+        raise ConfigError(str(error)) from None
+    folder.check(staging.own)
+    if not folder.has_marks:
+        _log.warning("%s cannot keep extended attributes: versions are told apart by their times only", output)
+    return staging, folder
+
+
+def _wait_for_topic(consumer: Consumer, topic: str, troubles: Troubles, service: Service) -> TopicInfo | None:
+    """Wait until the broker answers; None when the program is to stop before."""
+    while not service.stop.is_set():
+        try:
+            return topic_info(consumer, topic, 5.0, troubles)
+        except Retryable as error:
+            troubles.say(str(error))
+            service.beat(Status(waiting_for=str(error)))
+            service.stop.wait(1.0)
+    return None
+
+
+def _policy(settings: DownloadSettings, info: TopicInfo) -> Policy:
+    pattern = settings.download_regex
+
+    def wanted(path: RelativePath) -> bool:
+        return pattern is None or pattern.match(path.text) is not None
+
+    return Policy(
+        topic=settings.topic_name,
+        topic_partitions=info.partitions,
+        wanted=wanted,
+        workers=settings.n_threads,
+        idle_seconds=settings.idle_quarantine_hours * 3600,
+        start=settings.consumer.get("auto.offset.reset", "earliest"),
+        on_lost_offsets=settings.on_lost_offsets,
+    )
