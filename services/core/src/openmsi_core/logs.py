@@ -1,0 +1,119 @@
+"""The log: lines on standard error and a rotating file, in UTC, as plain text or JSON, without secrets."""
+
+import contextlib
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from openmsi_core.settings import ProgramSettings, secrets
+
+_FILE_BYTES = 5_000_000
+_OLD_FILES = 4
+_SHORTEST_SECRET = 6  # striking out shorter ones would mangle innocent words, and shows where they stand
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # the last: bytes of a name that are no text
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def logging_to(program: str, settings: ProgramSettings) -> Iterator[None]:
+    """Send everything that is logged to standard error and the log file while inside.
+
+    A log file that cannot be opened or written costs one warning, never the program.
+    """
+    write = _as_json if settings.log_format == "json" else _as_text
+    formatter = _Formatter(program, secrets(settings), write)
+    stream = _Stderr(settings.logger_stream_level.upper())
+    path = settings.logger_file_path or settings.state_dir
+    file, problem = _open(path / f"{program}.log" if path.is_dir() else path, settings.logger_file_level.upper())
+    handlers = [stream, file] if file else [stream]
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers[:] = handlers
+    root.setLevel(min(handler.level for handler in handlers))
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        handler.addFilter(_ours_or_serious)
+    if problem:
+        _log.warning("%s", problem)
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        for handler in handlers:
+            with contextlib.suppress(OSError):  # a full disk, said before
+                handler.close()
+
+
+def _open(path: Path, level: str) -> tuple["_LogFile | None", str]:
+    try:
+        file = _LogFile(path, maxBytes=_FILE_BYTES, backupCount=_OLD_FILES, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        return None, f"there is no log file, because {path} cannot be written ({error.strerror})"
+    file.setLevel(level)
+    return file, ""
+
+
+def _ours_or_serious(record: logging.LogRecord) -> bool:
+    """Libraries are heard from WARNING on: their debug lines tell users nothing."""
+    return record.name.startswith("openmsi") or record.levelno >= logging.WARNING
+
+
+class _Stderr(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the moment: the progress display puts itself there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the terminal was closed: nobody is left to tell
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+
+
+class _LogFile(RotatingFileHandler):
+    """A rotating file that complains once when it cannot be written, and goes on trying."""
+
+    _complained = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  # logging's own name
+        if not self._complained:
+            self._complained = True
+            error = sys.exc_info()[1]
+            sys.stderr.write(f"the log file {self.baseFilename} cannot be written ({error})\n")
+
+
+class _Formatter(logging.Formatter):
+    """One line per record; control characters shown, not obeyed; secrets struck out."""
+
+    def __init__(
+        self, program: str, hidden: Iterable[str], write: Callable[[str, logging.LogRecord, str, str], str]
+    ) -> None:
+        super().__init__()
+        self._program = program
+        self._hidden = [secret for secret in hidden if len(secret) >= _SHORTEST_SECRET]
+        self._write = write
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", self._strike_out(record.getMessage()))
+        traceback = self._strike_out(self.formatException(record.exc_info)) if record.exc_info else ""
+        return self._write(self._program, record, message, traceback)
+
+    def _strike_out(self, text: str) -> str:
+        for secret in self._hidden:
+            text = text.replace(secret, "***")
+        return text
+
+
+def _as_text(_program: str, record: logging.LogRecord, message: str, traceback: str) -> str:
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+    return f"{moment} {record.levelname:<5} {message}" + (f"\n{traceback}" if traceback else "")
+
+
+def _as_json(program: str, record: logging.LogRecord, message: str, traceback: str) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    entry = {"time": moment, "level": record.levelname.lower(), "program": program, "logger": record.name}
+    return json.dumps(entry | {"message": message} | ({"traceback": traceback} if traceback else {}))

@@ -1,0 +1,102 @@
+"""Names that users know: programs, options and sections of the config file, and how to find the nearest one.
+
+One config file and one env file serve every program of a laboratory, so each program must know the others' names.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+PROGRAMS: frozenset[str] = frozenset(
+    {
+        "UploadDataFile",
+        "DataFileUploadDirectory",
+        "DataFileDownloadDirectory",
+        "S3TransferStreamProcessor",
+        "DataFileStreamProcessor",
+        "DataFileStreamReproducer",
+        "MetadataJSONReproducer",
+        "LecroyFileUploadDirectory",
+        "PDVPlotMaker",
+        "ProvisionNode",
+        "InstallService",
+        "ManageService",
+        "upload_data_file",
+        "upload_data_files_added_to_directory",
+        "reconstruct_data_files",
+        "manage_service",
+        "openmsi_directory_stream_service",
+    }
+)
+"""Every program, by its present name and by the names it had before; each may have a section of its own."""
+
+KAFKA_SECTIONS: frozenset[str] = frozenset({"broker", "producer", "consumer", "heartbeat", "log"})
+"""Sections whose keys are librdkafka's."""
+
+SECTIONS: frozenset[str] = PROGRAMS | KAFKA_SECTIONS | {"cluster", "kafkacrypto", "s3", "DEFAULT"}
+
+OPTIONS: frozenset[str] = frozenset(
+    {
+        "config",
+        "topic_name",
+        "state_dir",
+        "logger_stream_level",
+        "logger_file_level",
+        "logger_file_path",
+        "log_format",
+        "update_seconds",
+        "heartbeat_topic_name",
+        "heartbeat_program_id",
+        "heartbeat_interval_secs",
+        "log_topic_name",
+        "log_program_id",
+        "log_interval_secs",
+        "upload_dir",
+        "filepath",
+        "upload_regex",
+        "include",
+        "exclude",
+        "chunk_size",
+        "queue_max_size",
+        "upload_existing",
+        "watchdog_lag_time",
+        "use_polling_observer",
+        "rescan_seconds",
+        "n_threads",
+        "timeout_seconds",
+        "output_dir",
+        "consumer_group_id",
+        "download_regex",
+        "consumer_topic_name",
+        "on_lost_offsets",
+        "idle_quarantine_hours",
+        "treat_undecryptable_as_plaintext",
+        "max_wait_per_decrypt",
+        "max_initial_wait_per_decrypt",
+        "bucket_name",
+        "mode",
+        "producer_topic_name",
+        "n_consumer_threads",
+        "n_producer_threads",
+    }
+)
+"""Every option of every program: what may follow ``OPENMSI_`` in the environment, and what `[DEFAULT]` may hold."""
+
+
+def nearest(name: str, known: Iterable[str], likeness: float = 0.7) -> str | None:
+    """The one of ``known`` that ``name`` was probably meant to be; None when none is near.
+
+    Ignores case, ``-``, ``_`` and dots. ``likeness`` (0 … 1) is the least that counts as near.
+    """
+    plain = {_plain(candidate): candidate for candidate in sorted(known)}
+    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=likeness)
+    return plain[near[0]] if near else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` (did you mean X?)`` for the nearest of ``known``, or nothing when none is near."""
+    near = nearest(name, known)
+    return f" (did you mean {near}?)" if near else ""
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("-", "").replace("_", "").replace(".", "")

@@ -1,0 +1,191 @@
+"""Settings: one frozen model per program, filled from the command line, the environment and the config file.
+
+In that order of precedence, then the defaults. Nothing here looks at the process: tests hand in arguments, environment
+and working directory. pydantic-settings makes the command line; its environment source is not used, because it reads
+the process's environment only and takes values that look like JSON for JSON.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from openmsi_core import sources
+from openmsi_core.command_line import NOT_OPTIONS
+from openmsi_core.config_file import read_config, with_cluster_config
+from openmsi_core.env_file import load_environment
+from openmsi_core.errors import ConfigError, UsageError
+from openmsi_core.kafka_options import client_options, is_secret, section_options
+from openmsi_core.settings_types import Level, Seconds, TopicName
+from openmsi_core.state import default_state_dir
+
+S = TypeVar("S", bound="ProgramSettings")
+
+DEFAULT_CONFIG = "config.config"
+NO_EFFECT = "no effect in this version"
+"""How the description of an option begins that is only accepted so that old command lines and files go on working."""
+
+
+class ProgramSettings(BaseSettings):
+    """What all programs share. A program's own model adds its options and says in class variables what it is called."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    program: ClassVar[str]
+    """The program's name: on the command line, in messages, of its log file, of its section in the config file."""
+    place: ClassVar[str]
+    """The field of the positional argument: the folder or file it is all about."""
+    long_running: ClassVar[bool] = True
+    """Whether the program runs until it is stopped, and so has a heartbeat that can be checked."""
+    clients: ClassVar[tuple[str, ...]] = ()
+    """Which of `producer` and `consumer` the program makes; the other section is not looked at."""
+    old_sections: ClassVar[tuple[str, ...]] = ()
+    """Names that the program's section had in earlier systems."""
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Second names of options, accepted everywhere."""
+    old_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier config files: the name of a field, or a name that a validator of the model translates."""
+
+    config: Path = Field(Path(DEFAULT_CONFIG), description="the config file (INI) that says which broker to use")
+    topic_name: TopicName = Field(description="the Kafka topic")
+    state_dir: Path = Field(
+        description="folder for log file, lock and what must survive a restart (default: one per folder and topic)"
+    )
+    logger_stream_level: Level = Field("info", description="least level of messages on the terminal")
+    logger_file_level: Level = Field("info", description="least level of messages in the log file")
+    logger_file_path: Path | None = Field(
+        None, description="the log file, or a folder for it (default: in the state folder)"
+    )
+    log_format: Literal["plain", "json"] = Field(
+        "plain", description="how messages are written: plain text, or one JSON object a line"
+    )
+    update_seconds: float = Field(60, ge=-1, description="seconds between two 'still alive' lines; -1 = none")
+    heartbeat_topic_name: TopicName | None = Field(None, description=NO_EFFECT)
+    heartbeat_program_id: str | None = Field(None, description=NO_EFFECT)
+    heartbeat_interval_secs: Seconds | None = Field(None, description=NO_EFFECT)
+    log_topic_name: TopicName | None = Field(None, description=NO_EFFECT)
+    log_program_id: str | None = Field(None, description=NO_EFFECT)
+    log_interval_secs: Seconds | None = Field(None, description=NO_EFFECT)
+
+    broker: Mapping[str, str] = Field({}, repr=False)
+    """librdkafka options of `[broker]`."""
+    producer: Mapping[str, str] = Field({}, repr=False)
+    """All librdkafka options of a producer: `[broker]` and over it `[producer]`. Empty if the program makes none."""
+    consumer: Mapping[str, str] = Field({}, repr=False)
+    """All librdkafka options of a consumer: `[broker]` and over it `[consumer]`. Empty if the program makes none."""
+    notices: tuple[str, ...] = Field((), repr=False)
+    """What `load` has to say about what it found: options without effect, variables that nobody knows."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is handed in; `load` brings the sources together."""
+        return (init_settings,)
+
+    @classmethod
+    def folder_of(cls, place: Path) -> Path:
+        """The folder that decides, with the topic, which state folder is the default."""
+        return place
+
+    def remarks(self) -> tuple[str, ...]:
+        """Lines to log once at the start."""
+        return self.notices
+
+
+def load(model: type[S], argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> S:
+    """All settings of a program that is started with the arguments ``argv`` in ``cwd`` (absolute).
+
+    Reads the env file, the config file and files named by ``*_FILE`` variables, nothing else. Paths in the result are
+    absolute. Raises UsageError for a mistake on the command line and ConfigError for every other; the text is one line
+    that says what to do. ``--help`` and ``--version`` raise SystemExit(0).
+    """
+    options = model.model_fields.keys() - NOT_OPTIONS
+    spellings = {option: option for option in options} | dict(model.aliases)
+    found = sources.from_command_line(model, argv, model.program, model.place, spellings)
+    environ = load_environment(environ, cwd)
+    found = {**sources.from_environment(spellings, environ), **found}
+    config = read_config(_absolute(found["config"].value if "config" in found else DEFAULT_CONFIG, cwd))
+    if "kafkacrypto" in config.sections:
+        raise ConfigError(f"{config.path}: encryption ([kafkacrypto]) is not available in this version")
+    sections = (model.program, *model.old_sections)
+    config = with_cluster_config(config, sections)
+    found = {**sources.from_config(config, sections, spellings | dict(model.old_keys), environ), **found}
+    values = _complete(model, {name: given.value for name, given in found.items()}, environ, cwd)
+    values["config"] = config.path
+    values["broker"] = section_options(config, ["broker"], environ)
+    for client in model.clients:
+        values[client] = client_options(config, ["broker", client], environ)
+    values["notices"] = (*_without_effect(model, found), *sources.misspelt_variables(environ))
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise sources.explain(error, found) from None
+
+
+def _complete(
+    model: type[ProgramSettings], values: dict[str, Any], environ: Mapping[str, str], cwd: Path
+) -> dict[str, Any]:
+    """Paths made absolute, the state folder filled in. Raises UsageError when the folder or the topic is missing."""
+    for name in (model.place, "topic_name"):
+        if name not in values:
+            option = name.upper() if name == model.place else f"--{name} {name.upper()}"
+            raise UsageError(
+                f"{name} is missing: give {option} on the command line, set"
+                f" OPENMSI_{name.upper()}, or put `{name} = …` into [{model.program}] of the config file"
+            )
+    for name, field in model.model_fields.items():
+        if name in values and field.annotation in (Path, Path | None):
+            values[name] = _absolute(values[name], cwd)
+    place = model.folder_of(values[model.place])
+    values.setdefault("state_dir", default_state_dir(model.program, place, values["topic_name"], environ))
+    return values
+
+
+def _absolute(path: object, cwd: Path) -> Path:
+    # Not resolve(): a link that comes to point to another disk is still the same folder to its users.
+    # os.path, because Path.expanduser() fails for a user without a home, as in a container with --user.
+    return Path(os.path.abspath(cwd / os.path.expanduser(str(path))))  # noqa: PTH100, PTH111
+
+
+def _without_effect(model: type[ProgramSettings], found: Mapping[str, sources.Given]) -> list[str]:
+    described = (
+        (given, model.model_fields[name].description or "")
+        for name, given in found.items()
+        if name in model.model_fields
+    )
+    return [
+        f"{given.where} has {description}" for given, description in described if description.startswith("no effect")
+    ]
+
+
+def masked(settings: ProgramSettings) -> dict[str, str]:
+    """Every setting that has a value, as text for the log; what is secret reads ``***``."""
+    clients = type(settings).clients or ("broker",)
+    shown: dict[str, str] = {}
+    for name in type(settings).model_fields.keys() - NOT_OPTIONS | set(clients):
+        match getattr(settings, name):
+            case None | ():
+                continue
+            case Mapping() as options:
+                shown |= {f"{name}.{key}": "***" if is_secret(key) else value for key, value in options.items()}
+            case re.Pattern(pattern=pattern):
+                shown[name] = pattern
+            case value:
+                shown[name] = str(value)
+    return dict(sorted(shown.items()))
+
+
+def secrets(settings: ProgramSettings) -> frozenset[str]:
+    """The values that must never be shown, so that they can be struck out of any text."""
+    clients = (settings.broker, settings.producer, settings.consumer)
+    return frozenset(value for options in clients for key, value in options.items() if is_secret(key) and value)
