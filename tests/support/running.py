@@ -30,7 +30,12 @@ class Program:
     """One run of a program in ``folder``, with its own config file, environment and state folder."""
 
     def __init__(
-        self, folder: Path, bootstrap: str, *command: str, env: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+        self,
+        folder: Path,
+        bootstrap: str,
+        *command: str,
+        env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.config").write_text(CONFIG)

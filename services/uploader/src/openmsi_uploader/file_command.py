@@ -1,0 +1,125 @@
+"""`UploadDataFile`: send one file; exit code 0 means that the broker has acknowledged all of it."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from queue import SimpleQueue
+
+from openmsi_core.errors import BadFile, BadInput, BrokerUnreachable, Fatal, OpenMSIError, Retryable
+from openmsi_core.kafka import RECORD_OVERHEAD, TopicInfo, Troubles, make_producer
+from openmsi_core.paths import RelativePath
+from openmsi_core.service import Service, run
+from openmsi_core.state import instance_id
+from openmsi_core.status import Status, size
+from openmsi_uploader.connection import TopicOptions, find_topic
+from openmsi_uploader.outcome import Job, NotSent, Outcome, Unreadable
+from openmsi_uploader.settings import FileSettings
+from openmsi_uploader.source import ContentChanged, FileStat, look_at
+from openmsi_uploader.upload import Target, Uploader
+from openmsi_uploader.upload_id import UploadIds
+
+_log = logging.getLogger(__name__)
+
+_TRIES = 5
+_PAUSE_SECONDS = 1.0
+_ANSWER_SECONDS = 2.0
+
+
+def main() -> int:
+    """The program; returns its exit code."""
+    return run(FileSettings.program, FileSettings, send)
+
+
+def send(settings: FileSettings, service: Service) -> None:
+    """Return when the broker has acknowledged every record of ``settings.filepath``. Raises Fatal otherwise."""
+    _look(settings.filepath)
+    sender = _OneFile(settings, service)
+    for _ in range(_TRIES):
+        stat = _look(settings.filepath)
+        error = sender.try_to_send(stat)
+        if error is None:
+            _log.info("sent %s (%s)", settings.filepath, size(stat.size))
+            service.beat(Status(files_done=1, bytes_done=stat.size))
+            return
+        if not isinstance(error, ContentChanged):
+            raise _as_fatal(error, settings.filepath)
+        service.stop.wait(_PAUSE_SECONDS)
+    raise BadInput(f"{settings.filepath} keeps changing while it is read: send it when it is complete")
+
+
+class _OneFile:
+    """A producer that has found its topic."""
+
+    def __init__(self, settings: FileSettings, service: Service) -> None:
+        self._settings = settings
+        self._service = service
+        self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
+        self._troubles = Troubles(_log.warning)
+        self._producer = make_producer(
+            settings.producer,
+            max_message_bytes=settings.chunk_size + RECORD_OVERHEAD,
+            queue_bytes=64_000_000,
+            troubles=self._troubles,
+        )
+        self._uploader = Uploader(settings.filepath.parent, self._producer, self._outcomes.put)
+        self._ids = UploadIds(settings.state_dir, reserve_ms=1)
+        source = instance_id(settings.state_dir)
+        self._target = Target(settings.topic_name, self._find_topic().partitions, source, settings.chunk_size)
+
+    def try_to_send(self, stat: FileStat) -> OpenMSIError | None:
+        """Send the file once; None = all of it is acknowledged."""
+        try:
+            path = RelativePath.parse(self._settings.filepath.name)
+        except BadFile as error:
+            return error
+        job = Job(path, stat, self._ids.next(), before=None)
+        threading.Thread(target=self._uploader.upload, args=(job, self._target), daemon=True).start()
+        while self._outcomes.empty():
+            self._uploader.poll(0.1)
+            if self._service.stop.is_set():
+                raise BrokerUnreachable(f"stopped before the broker had all of {path}: send it again")
+            if self._uploader.silent_for() > self._settings.timeout_seconds:
+                raise BrokerUnreachable(f"{self._address} stopped answering before it had all of {path}: send it again")
+        outcome = self._outcomes.get()
+        return outcome.error if isinstance(outcome, NotSent) else None
+
+    def _find_topic(self) -> TopicInfo:
+        options = TopicOptions(self._settings.topic_name, self._settings.chunk_size, self._settings.producer)
+        deadline = time.monotonic() + self._settings.timeout_seconds
+        while not self._service.stop.is_set():
+            wait = min(_ANSWER_SECONDS, max(0.1, deadline - time.monotonic()))
+            try:
+                return find_topic(self._producer, options, self._troubles, wait)
+            except Retryable as error:
+                if time.monotonic() >= deadline:
+                    raise BrokerUnreachable(
+                        f"{self._address} did not answer within {self._settings.timeout_seconds:g} s: check"
+                        f" bootstrap.servers and that the broker runs ({error})"
+                    ) from None
+        raise BrokerUnreachable("stopped before anything was sent")
+
+    @property
+    def _address(self) -> str:
+        return f"the broker {self._settings.producer.get('bootstrap.servers', '')}"
+
+
+def _look(path: Path) -> FileStat:
+    try:
+        stat = look_at(path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be looked at ({error.strerror})") from None
+    if stat is None:
+        what = "is not a regular file (a folder or a link)" if path.exists() else "does not exist"
+        raise BadInput(f"{path} {what}: name the file to send")
+    return stat
+
+
+def _as_fatal(error: OpenMSIError, path: Path) -> Fatal:
+    match error:
+        case Fatal():
+            return error
+        case Unreadable() | BadFile():
+            return BadInput(f"{path}: {error}")
+        case _:
+            return BrokerUnreachable(f"not all of {path} was acknowledged ({error}): send it again")

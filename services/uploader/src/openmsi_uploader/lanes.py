@@ -1,0 +1,80 @@
+"""The threads that read and send files, and the two lines they take work from."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+
+_LARGE_AHEAD = 1
+_SMALL_AHEAD = 64
+
+
+class Lanes(Generic[J]):
+    """``count`` threads that call ``work`` for each job.
+
+    Every thread takes small jobs; all but one (of several) take large ones first. So a small job never waits behind
+    large ones, unless there is one thread only.
+    """
+
+    def __init__(self, count: int, work: Callable[[J], None]) -> None:
+        self._work = work
+        self._changed = threading.Condition()
+        self._small: deque[J] = deque()
+        self._large: deque[J] = deque()
+        self._closed = False
+        takes = [self._take_any] * max(1, count - 1) + [self._take_small] * min(1, count - 1)
+        self._threads = [
+            threading.Thread(target=self._run, args=(take,), name=f"reader-{number}", daemon=True)
+            for number, take in enumerate(takes, 1)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def small_room(self) -> int:
+        """How many more small jobs may be put now."""
+        return _SMALL_AHEAD - len(self._small)
+
+    @property
+    def large_room(self) -> int:
+        """How many more large jobs may be put now."""
+        return _LARGE_AHEAD - len(self._large)
+
+    def put_small(self, job: J) -> None:
+        """Line up a small job."""
+        with self._changed:
+            self._small.append(job)
+            self._changed.notify()
+
+    def put_large(self, job: J) -> None:
+        """Line up a large job."""
+        with self._changed:
+            self._large.append(job)
+            self._changed.notify_all()  # the thread woken by a single notify may be the one for small jobs
+
+    def close(self, timeout: float) -> None:
+        """Drop what no thread has begun and wait up to ``timeout`` seconds for the rest."""
+        with self._changed:
+            self._closed = True
+            self._small.clear()
+            self._large.clear()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _run(self, take: Callable[[], J | None]) -> None:
+        while True:
+            with self._changed:
+                while (job := take()) is None and not self._closed:
+                    self._changed.wait()
+            if job is None:
+                return
+            self._work(job)
+
+    def _take_any(self) -> J | None:
+        return self._large.popleft() if self._large else self._take_small()
+
+    def _take_small(self) -> J | None:
+        return self._small.popleft() if self._small else None

@@ -1,0 +1,183 @@
+"""The one state machine per path, from first sight until it is sent. Pure; times are monotonic seconds, handed in.
+
+::
+
+    see ──> SETTLING ──> READY ──> SENDING ──> forgotten
+               ^           ^          │
+               │           │ retry    ├── changed ──> SETTLING
+               └─ changed ─┴─ FAILED <┘
+"""
+
+import enum
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openmsi_core.retry import delay_before
+from openmsi_uploader.agenda import Agenda
+from openmsi_uploader.settle import Settling
+from openmsi_uploader.source import FileStat
+
+_LONG_SECONDS = 60.0
+
+
+class _Phase(enum.Enum):
+    SETTLING = enum.auto()
+    READY = enum.auto()
+    SENDING = enum.auto()
+    FAILED = enum.auto()
+
+
+@dataclass(slots=True)
+class _Entry:
+    stat: FileStat
+    since: float
+    told: bool
+    phase: _Phase = _Phase.SETTLING
+    settled: bool = False
+    failures: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits, for the status."""
+
+    files: int
+    size: int
+    """Bytes."""
+    oldest_since: float | None
+    """When that file settled which has been settled for longest without being delivered."""
+    failing: int
+    changing: int
+    """Files that have kept changing for more than a minute."""
+
+
+class Pending:
+    """Every path that is neither done nor left out.
+
+    Files of more than ``large`` bytes stand in a line of their own, so that small ones need not wait for them.
+    """
+
+    def __init__(self, settle_seconds: float, large: int, delay: Callable[[int], float] = delay_before) -> None:
+        self._large = large
+        self._delay = delay
+        self._entries: dict[str, _Entry] = {}
+        self._settling = Settling(settle_seconds)
+        self._retries = Agenda()
+        self._small_ready: deque[str] = deque()
+        self._large_ready: deque[str] = deque()
+        self._overdue: OrderedDict[str, float] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def crowd(self) -> int:
+        """How many of them are on their way, not waiting after a failure."""
+        return len(self._entries) - len(self._retries)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._entries
+
+    def see(self, path: str, stat: FileStat, now: float, *, told: bool) -> None:
+        """A file that is not known as done looks like this; ``told`` = an event of the file system said so."""
+        entry = self._entries.get(path)
+        if entry is None:
+            entry = self._entries[path] = _Entry(stat, now, told)
+            self._bytes += stat.size
+        entry.told |= told
+        if entry.phase is _Phase.SETTLING:
+            self._set_stat(entry, stat)
+            self._settling.observe(path, stat, now)
+        elif entry.phase is _Phase.FAILED and stat != entry.stat:
+            self.changed(path, stat, now)
+
+    def due(self, now: float) -> list[str]:
+        """Paths to look at now: for each, `check`, `failed` or `forget` must follow."""
+        return self._settling.due(now) + self._retries.due(now)
+
+    def check(self, path: str, stat: FileStat, now: float) -> bool:
+        """What a path that was `due` looks like. True: it is ready to be sent, and looks still as it did."""
+        entry = self._entries[path]
+        if entry.phase is _Phase.FAILED and (stat != entry.stat or not entry.settled):
+            self.changed(path, stat, now)
+            return False
+        if entry.phase is _Phase.SETTLING:
+            self._set_stat(entry, stat)
+            if not self._settling.check(path, stat, now):
+                return False
+            entry.settled = True
+            self._overdue[path] = now
+        entry.phase = _Phase.READY
+        (self._large_ready if stat.size > self._large else self._small_ready).append(path)
+        return True
+
+    def take_small(self) -> tuple[str, FileStat] | None:
+        """The next small file to send; `changed`, `failed` or `forget` must follow."""
+        return self._take(self._small_ready)
+
+    def take_large(self) -> tuple[str, FileStat] | None:
+        """The next large file to send, as `take_small`."""
+        return self._take(self._large_ready)
+
+    def changed(self, path: str, stat: FileStat, now: float) -> None:
+        """A file that had settled does not look any more as it did: it must settle again."""
+        entry = self._entries[path]
+        entry.phase, entry.since, entry.settled, entry.failures, entry.reason = _Phase.SETTLING, now, False, 0, ""
+        self._retries.drop(path)
+        self._overdue.pop(path, None)
+        self._set_stat(entry, stat)
+        self._settling.observe(path, stat, now)
+
+    def failed(self, path: str, reason: str, now: float) -> bool:
+        """Looking at the file or sending it failed; it is due again after a while. True: for a new reason."""
+        entry = self._entries[path]
+        self._settling.forget(path)
+        entry.phase = _Phase.FAILED
+        entry.failures += 1
+        news, entry.reason = reason != entry.reason, reason
+        self._overdue.setdefault(path, now)
+        self._retries.put(path, now + self._delay(entry.failures))
+        return news
+
+    def forget(self, path: str) -> None:
+        """The path is done, gone or left out."""
+        entry = self._entries.pop(path, None)
+        if entry is not None:
+            self._bytes -= entry.stat.size
+            self._settling.forget(path)
+            self._retries.drop(path)
+            self._overdue.pop(path, None)
+
+    def was_told(self, path: str) -> bool:
+        """Whether an event told of this pending path."""
+        return self._entries[path].told
+
+    def next_due(self) -> float | None:
+        """A time before which `due` returns nothing; None when nothing waits for a time."""
+        times = [when for when in (self._settling.next_due(), self._retries.next_due()) if when is not None]
+        return min(times, default=None)
+
+    def waiting(self, now: float) -> Waiting:
+        """What waits. Goes through all entries, so it is not for every turn of a loop."""
+        failing = changing = 0
+        for entry in self._entries.values():
+            failing += entry.phase is _Phase.FAILED
+            changing += entry.phase is _Phase.SETTLING and now - entry.since > _LONG_SECONDS
+        oldest = next(iter(self._overdue.values()), None)
+        return Waiting(len(self._entries), self._bytes, oldest, failing, changing)
+
+    def _take(self, ready: deque[str]) -> tuple[str, FileStat] | None:
+        while ready:
+            path = ready.popleft()
+            entry = self._entries.get(path)
+            if entry is not None and entry.phase is _Phase.READY:
+                entry.phase = _Phase.SENDING
+                return path, entry.stat
+        return None
+
+    def _set_stat(self, entry: _Entry, stat: FileStat) -> None:
+        self._bytes += stat.size - entry.stat.size
+        entry.stat = stat

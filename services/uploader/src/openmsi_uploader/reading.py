@@ -1,0 +1,122 @@
+"""Reading a settled file: its SHA-512, and its chunks, which are proven to be those that were hashed.
+
+The hash of the whole file stands in its first record, so a file is read before anything of it is sent. A small one is
+kept in memory; a large one is read a second time, and each chunk is held against a 64-bit mark (XXH3) noted
+the first time. The hashes of its chunks are also made the first time, in parallel, while nothing else is to be done.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+from xxhash import xxh3_64_intdigest
+
+from openmsi_uploader.source import ContentChanged, FileStat, opened
+
+SMALL_BYTES = 8 * 1024 * 1024
+"""Files up to this size are read once and kept in memory until they are handed to the producer."""
+
+_READ_BYTES = 4 * 1024 * 1024
+_MOST_HASHES = 65_536  # about 6 MB; chunks beyond are hashed when they are sent
+
+
+class Piece(NamedTuple):
+    """A chunk of a file."""
+
+    offset: int
+    """In bytes."""
+    sha512: bytes
+    data: memoryview
+    """Only valid until the next piece is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A version of a file that has been read and hashed."""
+
+    sha512: bytes
+    size: int
+    pieces: Callable[[], Iterator[Piece]]
+    """The chunks in order, at least one (an empty one for an empty file). Raises ContentChanged and OSError."""
+
+
+def read(path: Path, stat: FileStat, chunk_size: int, check: Callable[[], None]) -> Content:
+    """Read and hash the file that looks like ``stat``; blocks for as long as its disk takes.
+
+    ``check`` is called every few megabytes and may raise. Raises ContentChanged when the file is not what it was, and
+    OSError. Memory: the file itself up to `SMALL_BYTES`, else about 12 MB and 8 bytes a chunk.
+    """
+    if stat.size <= SMALL_BYTES:
+        return _read_small(path, stat, chunk_size)
+    return _read_large(path, stat, chunk_size, check)
+
+
+def _read_small(path: Path, stat: FileStat, chunk_size: int) -> Content:
+    with opened(path, stat) as file:
+        data = bytearray(stat.size)
+        _fill(file, memoryview(data), path)
+    view, whole = memoryview(data), hashlib.sha512(data).digest()
+
+    def pieces() -> Iterator[Piece]:
+        for offset in range(0, stat.size or 1, chunk_size):
+            piece = view[offset : offset + chunk_size]
+            yield Piece(offset, whole if stat.size <= chunk_size else hashlib.sha512(piece).digest(), piece)
+
+    return Content(whole, stat.size, pieces)
+
+
+def _read_large(path: Path, stat: FileStat, chunk_size: int, check: Callable[[], None]) -> Content:
+    whole, marks, hashes = hashlib.sha512(), array("Q"), list[bytes]()
+    with opened(path, stat) as file, ThreadPoolExecutor(max_workers=1) as helper:
+        for _, block in _blocks(file, path, stat.size, chunk_size):
+            check()
+            chunks = _cut(block, chunk_size)
+            chunk_hashes = helper.submit(_hash_each, chunks if len(hashes) < _MOST_HASHES else [])
+            whole.update(block)
+            marks.extend(map(xxh3_64_intdigest, chunks))
+            hashes += chunk_hashes.result()
+
+    def pieces() -> Iterator[Piece]:
+        expected, known_hashes = iter(marks), iter(hashes)
+        with opened(path, stat) as file:
+            for offset, block in _blocks(file, path, stat.size, chunk_size):
+                for number, data in enumerate(_cut(block, chunk_size)):
+                    if xxh3_64_intdigest(data) != next(expected):
+                        raise ContentChanged(f"{path} changed between two readings, although its times did not")
+                    sha512 = next(known_hashes, None) or hashlib.sha512(data).digest()
+                    yield Piece(offset + number * chunk_size, sha512, data)
+
+    return Content(whole.digest(), stat.size, pieces)
+
+
+def _cut(block: memoryview, chunk_size: int) -> list[memoryview]:
+    return [block[start : start + chunk_size] for start in range(0, len(block), chunk_size)]
+
+
+def _hash_each(chunks: Iterable[memoryview]) -> list[bytes]:
+    return [hashlib.sha512(chunk).digest() for chunk in chunks]
+
+
+def _blocks(file: int, path: Path, size: int, chunk_size: int) -> Iterator[tuple[int, memoryview]]:
+    """The file in blocks of several whole chunks, each with its offset, all in one buffer."""
+    buffer = memoryview(bytearray(max(1, _READ_BYTES // chunk_size) * chunk_size))
+    for offset in range(0, size, len(buffer)):
+        block = buffer[: min(len(buffer), size - offset)]
+        _fill(file, block, path)
+        yield offset, block
+
+
+def _fill(file: int, buffer: memoryview, path: Path) -> None:
+    """Read on from the present position until ``buffer`` is full."""
+    with FileIO(file, closefd=False) as stream:
+        filled = 0
+        while filled < len(buffer):
+            count = stream.readinto(buffer[filled:])
+            if not count:
+                raise ContentChanged(f"{path} became shorter while it was read")
+            filled += count

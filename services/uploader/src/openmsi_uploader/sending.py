@@ -1,0 +1,161 @@
+"""From a settled file to a row in the ledger: hands out jobs, and judges what became of them."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmsi_core.errors import Fatal, InternalError, Retryable
+from openmsi_core.paths import RelativePath
+from openmsi_core.status import size
+from openmsi_uploader.lanes import Lanes
+from openmsi_uploader.ledger import Ledger
+from openmsi_uploader.outcome import Job, NotSent, Outcome, Same, Sent, Stopped
+from openmsi_uploader.pending import Pending
+from openmsi_uploader.source import FileStat, look_at
+from openmsi_uploader.upload import Target
+from openmsi_uploader.upload_id import UploadIds
+
+_log = logging.getLogger(__name__)
+
+_MOST_IN_FLIGHT = 1000
+_GROUP_ROWS = 500
+_GROUP_SECONDS = 0.2
+_RETRY_SECONDS = 5.0
+
+Work = tuple[Job, Target]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was sent since the start."""
+
+    files: int = 0
+    bytes: int = 0
+
+
+class Sending:
+    """Everything between `Pending` and the ledger. One thread uses it, the same that uses the ledger."""
+
+    def __init__(
+        self,
+        root: Path,
+        pending: Pending,
+        ledger: Ledger,
+        known: dict[str, int],
+        ids: UploadIds,
+        lanes: Lanes[Work],
+    ) -> None:
+        self._prefix = f"{root}{os.sep}"
+        self._pending = pending
+        self._ledger = ledger
+        self._known = known
+        self._ids = ids
+        self._lanes = lanes
+        self._commit_due: float | None = None
+        self.target: Target | None = None
+        """Where to send; None = nothing is sent at present."""
+        self.in_flight = 0
+        self.done = Counts()
+        self.trouble: str | None = None
+        """Why the ledger cannot be written; None = it can."""
+
+    def hand_out(self, now: float) -> None:
+        """Give settled files to the readers, as many as they should have."""
+        if self.target is None or self.trouble:
+            return
+        lines: list[tuple[Callable[[], tuple[str, FileStat] | None], Callable[[Work], None], int]] = [
+            (self._pending.take_large, self._lanes.put_large, self._lanes.large_room),
+            (self._pending.take_small, self._lanes.put_small, self._lanes.small_room),
+        ]
+        for take, put, room in lines:
+            for _ in range(min(room, _MOST_IN_FLIGHT - self.in_flight)):
+                if (taken := take()) is None:
+                    break
+                if (job := self._job(*taken, now)) is not None:
+                    self.in_flight += 1
+                    put((job, self.target))
+
+    def judge(self, outcome: Outcome, now: float) -> None:
+        """What has become of a job. Raises InternalError when the producer cannot go on."""
+        self.in_flight -= 1
+        job = outcome.job
+        match outcome:
+            case Sent():
+                self.done.files += 1
+                self.done.bytes += job.stat.size
+                self._record(job, outcome.sha512, job.upload_id, now)
+                _log.info("sent %s (%s, partition %d)", job.path, size(job.stat.size), outcome.partition)
+            case Same():
+                self._record(job, outcome.sha512, outcome.upload_id, now)
+                _log.debug("%s was touched, but its content was sent before", job.path)
+            case NotSent(error=Stopped()):
+                return
+            case NotSent(error=InternalError() as error):
+                raise error
+        self._look_again(outcome, now)
+
+    def commit(self, now: float) -> None:
+        """Make the ledger durable when it is time; never raises for want of disk."""
+        if self._commit_due is None or (now < self._commit_due and self._ledger.unsaved < _GROUP_ROWS):
+            return
+        self.commit_now(now)
+
+    def commit_now(self, now: float) -> None:
+        """Make the ledger durable."""
+        try:
+            self._ledger.commit()
+        except sqlite3.Error as error:
+            if self.trouble is None:
+                _log.error("the ledger cannot be written (%s): nothing more is sent until it can", error)
+            self.trouble = f"the ledger in the state folder to become writable ({error})"
+            self._commit_due = now + _RETRY_SECONDS
+        else:
+            self.trouble = None
+            self._commit_due = None
+
+    def next_due(self) -> float | None:
+        """When `commit` has something to do."""
+        return self._commit_due
+
+    def _job(self, path: str, stat: FileStat, now: float) -> Job | None:
+        try:
+            upload_id = self._ids.next()
+        except OSError as error:
+            self._fail(path, Retryable(f"the state folder cannot be written ({error.strerror})"), now)
+            return None
+        row = self._ledger.find([path]).get(path)
+        before = (row.sha512, row.upload_id) if row and row.sha512 and row.upload_id else None
+        return Job(RelativePath(path), stat, upload_id, before)
+
+    def _record(self, job: Job, sha512: bytes, upload_id: str, now: float) -> None:
+        self._ledger.record(job.path.text, job.stat, sha512, upload_id)
+        if self._commit_due is None:
+            self._commit_due = now + _GROUP_SECONDS
+
+    def _look_again(self, outcome: Outcome, now: float) -> None:
+        """After the last byte was read and acknowledged: is the file still what was sent?"""
+        path, stat = outcome.job.path.text, outcome.job.stat
+        try:
+            stat_now = look_at(self._prefix + path)
+        except OSError as error:
+            self._fail(path, Retryable(f"{path} cannot be looked at ({error.strerror})"), now)
+            return
+        if stat_now is None:
+            self._pending.forget(path)
+            self._known.pop(path, None)
+        elif stat_now != stat:
+            self._pending.changed(path, stat_now, now)
+        elif isinstance(outcome, NotSent):
+            self._fail(path, outcome.error, now)
+        else:
+            self._pending.forget(path)
+            self._known[path] = stat.fingerprint
+
+    def _fail(self, path: str, error: Exception, now: float) -> None:
+        if self._pending.failed(path, str(error), now):
+            _log.warning("not sent, trying again: %s (%s)", path, error)
+        if isinstance(error, Fatal):
+            self.target = None  # the topic is not what it was: find out anew

@@ -1,0 +1,67 @@
+"""Ids of uploads: UUIDv7 (RFC 9562), each greater as text than all before it from the same state folder.
+
+Receivers let the greater id of one source win, so an id must never fall behind one that was used before, not even
+when the clock was set back or the program was killed: a bound that no id has passed is kept in the state folder.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from openmsi_core.durable import write_file
+from openmsi_core.errors import ConfigError
+
+_FILE = "upload-ids"
+_COUNTER_BITS = 12
+_RANDOM_BITS = 62
+
+
+class UploadIds:
+    """Makes ids; safe to use from several threads.
+
+    ``reserve_ms``: how far beyond the present each durable bound reaches, in milliseconds; one id in so many
+    milliseconds waits for the disk, and after a restart ids begin at the bound.
+    """
+
+    def __init__(
+        self, state_dir: Path, reserve_ms: int, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    ) -> None:
+        self._path = state_dir / _FILE
+        self._reserve = reserve_ms
+        self._clock = clock_ms
+        self._lock = threading.Lock()
+        self._bound = self._last_ms = self._kept()
+        self._counter = -1
+
+    def next(self) -> str:
+        """The next id. Raises OSError when the bound cannot be made durable."""
+        with self._lock:
+            ms = max(self._clock(), self._last_ms)
+            counter = self._counter + 1 if ms == self._last_ms else 0
+            if counter >> _COUNTER_BITS:
+                ms, counter = ms + 1, 0
+            if ms >= self._bound:
+                ms, counter = max(ms, self._kept()), 0  # another program may use the same state folder
+                write_file(self._path, str(ms + self._reserve).encode())
+                self._bound = ms + self._reserve
+            self._last_ms, self._counter = ms, counter
+        return str(_uuid7(ms, counter))
+
+    def _kept(self) -> int:
+        try:
+            return int(self._path.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return 0
+        except ValueError:
+            raise ConfigError(
+                f"{self._path} is damaged: restore it from a backup, or write the present time in it, in milliseconds"
+                " since 1970"
+            ) from None
+
+
+def _uuid7(ms: int, counter: int) -> UUID:
+    """RFC 9562, section 5.7, with a counter in the 12 bits of rand_a (section 6.2, method 1)."""
+    return UUID(int=ms << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random.getrandbits(_RANDOM_BITS))

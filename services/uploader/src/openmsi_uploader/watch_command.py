@@ -1,0 +1,78 @@
+"""`DataFileUploadDirectory`: watch a folder and send every file that settles, until stopped."""
+
+import logging
+import os
+import sqlite3
+import time
+
+from openmsi_core.errors import ConfigError
+from openmsi_core.service import Service, run
+from openmsi_core.state import lock_state_dir
+from openmsi_uploader.director import Director
+from openmsi_uploader.filters import select
+from openmsi_uploader.ledger import Ledger, open_ledger
+from openmsi_uploader.settings import WatchSettings
+from openmsi_uploader.walk import Tally, walk
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """The program; returns its exit code."""
+    return run(WatchSettings.program, WatchSettings, watch)
+
+
+def watch(settings: WatchSettings, service: Service) -> None:
+    """Watch ``settings.upload_dir`` until ``service.stop`` is set. Raises Fatal."""
+    began_ns = time.time_ns()
+    folder, topic = settings.upload_dir, settings.topic_name
+    _check_folder(settings)
+    with lock_state_dir(settings.state_dir, f"{settings.program} of {folder} to topic {topic}"):
+        ledger = open_ledger(settings.state_dir, topic, folder)
+        try:
+            _first_look(settings, ledger, began_ns)
+            selection = select(settings.upload_regex, settings.include, settings.exclude)
+            Director(settings, selection, service, ledger).run()
+        except sqlite3.Error as error:
+            raise ConfigError(
+                f"the ledger in {settings.state_dir} cannot be used ({error}): check that disk"
+            ) from error
+        finally:
+            ledger.close()
+
+
+def _check_folder(settings: WatchSettings) -> None:
+    folder = settings.upload_dir
+    try:
+        with os.scandir(folder) as entries:
+            next(entries, None)
+    except FileNotFoundError:
+        raise ConfigError(f"the upload folder {folder} does not exist: make it, mount it, or name another") from None
+    except NotADirectoryError:
+        raise ConfigError(f"the upload folder {folder} is not a folder: to send one file use UploadDataFile") from None
+    except PermissionError:
+        user = f"user id {os.getuid()}" if hasattr(os, "getuid") else "this user"
+        raise ConfigError(
+            f"{user} may not read the upload folder {folder}: give it the rights to list and enter it (r and x)"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"the upload folder {folder} cannot be read ({error.strerror})") from None
+
+
+def _first_look(settings: WatchSettings, ledger: Ledger, began_ns: int) -> None:
+    """Settle what becomes of files that were there before the first start; durable on return.
+
+    What has changed since this program began counts as new, so nothing that arrives while we look is missed.
+    """
+    if not ledger.is_new:
+        if settings.upload_existing and (count := ledger.want_all()):
+            _log.info("--upload_existing: %d files that were there before the first start are sent now", count)
+        return
+    if settings.upload_existing:
+        ledger.begin([])
+        return
+    everything = walk(settings.upload_dir, "", {}, select(None, (), ()), Tally())
+    count = ledger.begin((path, stat) for path, stat in everything if stat.ctime_ns < began_ns)
+    _log.info("first start for this folder and topic: %d files that are there already are not sent", count)
+    if count:
+        _log.info("to send them too, start again with --upload_existing")

@@ -1,0 +1,234 @@
+"""The receiver's parts without Kafka: a log that a test writes, a destination in memory, and a member that reads."""
+
+import hashlib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from confluent_kafka import Message
+
+from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
+from openmsi_core.deliveries import CompleteFile
+from openmsi_core.destination import Destination
+from openmsi_core.errors import BadFile, StagedBytesLost
+from openmsi_core.generation import Generation, Verdict, Version, judge
+from openmsi_core.intake import Intake
+from openmsi_core.paths import RelativePath
+from openmsi_core.quarantine import Quarantine
+from openmsi_core.records import Arrival, Piece, decode
+from openmsi_core.staging import Staging
+from openmsi_core.watermark import Watermark
+
+
+@dataclass(slots=True)
+class FakeMessage:
+    """What `decode` asks of a message."""
+
+    in_partition: int
+    at: int
+    time: int
+    raw: bytes | None
+    named: list[tuple[str, bytes]] = field(default_factory=list)
+    raw_key: bytes | None = b"key"
+
+    def partition(self) -> int:
+        return self.in_partition
+
+    def offset(self) -> int:
+        return self.at
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, self.time)
+
+    def key(self) -> bytes | None:
+        return self.raw_key
+
+    def value(self) -> bytes | None:
+        return self.raw
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return self.named
+
+    def error(self) -> None:
+        return None
+
+    def __len__(self) -> int:
+        return len(self.raw or b"")
+
+
+def arrival(
+    chunk: Chunk | bytes | None, by: Upload | None = None, *, partition: int = 0, offset: int = 0, time: int = 1
+) -> Arrival:
+    """A record as it comes out of `decode`: a chunk, or any bytes."""
+    raw = encode_value(chunk) if isinstance(chunk, Chunk) else chunk
+    key = encode_key(chunk) if isinstance(chunk, Chunk) else b"key"
+    message = FakeMessage(partition, offset, time, raw, encode_headers(by) if by else [], key)
+    return decode(cast(Message, message))
+
+
+class Log:
+    """A topic: arrivals by partition, and what the group has committed."""
+
+    def __init__(self, partitions: int) -> None:
+        self.partitions: list[list[Arrival]] = [[] for _ in range(partitions)]
+        self.committed = dict.fromkeys(range(partitions), 0)
+        self._time = itertools.count(1)
+
+    def append(self, partition: int, chunk: Chunk | bytes | None, by: Upload | None = None) -> None:
+        """Write one record."""
+        records = self.partitions[partition]
+        records.append(arrival(chunk, by, partition=partition, offset=len(records), time=next(self._time)))
+
+    def __iter__(self) -> Iterator[Arrival]:
+        """All records as they were written."""
+        return iter(sorted(itertools.chain(*self.partitions), key=lambda each: each.record.timestamp))
+
+
+class MemoryDestination:
+    """Obeys `judge` to the letter, and remembers everything."""
+
+    def __init__(self) -> None:
+        self.placed: dict[str, tuple[Version, bytes]] = {}
+        self.history: list[Generation] = []
+        """Generations in the order in which they were placed."""
+        self.delivered: Counter[Generation] = Counter()
+
+    def verdict(self, path: RelativePath, version: Version) -> Verdict:
+        return judge(version, self.placed[path.text][0] if path.text in self.placed else None)
+
+    def deliver(self, file: CompleteFile) -> Verdict:
+        content = bytes(file.data) if file.staged is None and file.data is not None else b""
+        if file.staged is not None:
+            if not file.staged.exists():
+                raise StagedBytesLost("gone")
+            content = file.staged.read_bytes()
+            file.staged.unlink()
+        assert hashlib.sha512(content).digest() == file.generation.file_hash
+        assert len(content) == file.size
+        verdict = self.verdict(file.generation.path, file.version)
+        self.delivered[file.generation] += 1
+        if verdict is Verdict.NEWER:
+            self.placed[file.generation.path.text] = (file.version, content)
+            self.history.append(file.generation)
+        return verdict
+
+    @property
+    def tree(self) -> Mapping[str, bytes]:
+        """Path → content."""
+        return {path: content for path, (_, content) in self.placed.items()}
+
+
+class Member:
+    """A receiver in slow motion: each method is one step of the loop."""
+
+    def __init__(self, log: Log, root: Path, destination: Destination) -> None:
+        self.log = log
+        self.root = root
+        self.now = 0.0
+        self.destination = destination
+        self.staging = Staging(root)
+        self.staging.start()
+        self.quarantine = Quarantine(root, "topic")
+        self.watermark = Watermark[Generation]()
+        self.intake = Intake(
+            destination, self.staging, self.quarantine, self.watermark, lambda _: True, lambda: self.now
+        )
+        self.position = dict(log.committed)
+        self.waiting: list[CompleteFile] = []
+        self.finished: list[tuple[CompleteFile, Verdict | None]] = []
+
+    def read(self, partition: int) -> bool:
+        """Take in the next record; False at the end of the partition. Raises Retryable."""
+        records, at = self.log.partitions[partition], self.position[partition]
+        if at >= len(records):
+            return False
+        self.now += 1
+        try:
+            complete = self.intake.take(records[at])
+        except StagedBytesLost:
+            lost = records[at]
+            assert isinstance(lost, Piece)
+            self._read_again(lost.generation)
+            return True
+        self.position[partition] += 1
+        self.watermark.done(partition, at)
+        if complete is not None:
+            self.waiting.append(complete)
+        return True
+
+    def deliver(self, number: int = 0) -> None:
+        """Let a thread work on a waiting file: the oldest of the path of the ``number``-th. Raises Retryable."""
+        if self.waiting:
+            path = self.waiting[number % len(self.waiting)].generation.path
+            file = next(each for each in self.waiting if each.generation.path == path)
+            try:
+                verdict = self._deliver(file)
+            except StagedBytesLost:
+                self._read_again(file.generation)
+            else:
+                self.finished.append((file, verdict))
+            self.waiting.remove(file)
+
+    def _deliver(self, file: CompleteFile) -> Verdict | None:
+        try:
+            return self.destination.deliver(file)
+        except BadFile as error:
+            content = file.staged if file.data is None else file.data
+            assert content is not None
+            self.quarantine.file(file.generation, content, (file.partition, 0), str(error))
+            return None
+
+    def collect(self) -> None:
+        """Hear of all that the threads have done."""
+        for file, verdict in self.finished:
+            self.intake.settled(file, verdict)
+        self.finished.clear()
+
+    def commit(self) -> dict[int, int]:
+        """Commit what is allowed; returns all that is committed."""
+        self.log.committed |= self.watermark.advanced()
+        return self.log.committed
+
+    def leave(self, partition: int) -> None:
+        """Give a partition away and get it back."""
+        gone = self.intake.forget([partition])
+        self.waiting = [file for file in self.waiting if file.generation not in gone]
+        self.position[partition] = self.log.committed[partition]
+
+    def park(self) -> None:
+        """Find that nothing comes any more."""
+        self.now += 1000
+        for file in self.intake.stalled(500):
+            try:
+                self.intake.park(file, 500)
+            except StagedBytesLost:
+                self._read_again(file.generation)
+
+    def wipe(self) -> None:
+        """Somebody removes all staged files."""
+        for file in self.staging.own.iterdir():
+            if file.name != "lock":
+                file.unlink()
+
+    def drain(self) -> None:
+        """Go on until there is nothing to do. Raises Retryable: then again."""
+        while sum(self.read(partition) for partition in self.position) or self.waiting:
+            while self.waiting:
+                self.deliver()
+            self.collect()
+        self.collect()
+
+    def _read_again(self, generation: Generation) -> None:
+        for partition, offset in self.intake.lost(generation).items():
+            self.position[partition] = min(offset, self.position[partition])
+
+    def kill(self) -> None:
+        """End as kill -9 does: the operating system closes files and drops locks, nothing else happens."""
+        for file in self.staging._files.values():
+            os.close(file)
+        assert self.staging._lock is not None
+        self.staging._lock.close()
