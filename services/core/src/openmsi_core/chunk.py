@@ -22,6 +22,7 @@ HASH_BYTES = 64
 _FIELDS = 10
 _FIELDS_WITHOUT_MTIME = 9  # OpenMSIStream ≤ 1.8.6
 _INT64_MAX = 2**63 - 1
+_LONGEST_SOURCE = 255  # bytes; it becomes an extended attribute, and ext4 has room for some 4 KiB of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def decode_value(value: bytes | None) -> Chunk:
     if value is None:
         raise BadFile("the record is a tombstone (it has no value)")
     try:
-        fields = msgpack.unpackb(value, raw=False)
+        fields = msgpack.unpackb(value, raw=False, max_array_len=_FIELDS, max_map_len=0, max_ext_len=0)
     except Exception as error:  # msgpack documents no closed set of exceptions for garbage
         raise BadFile(f"the record is not MessagePack ({type(error).__name__})") from None
     if not isinstance(fields, list) or len(fields) not in (_FIELDS, _FIELDS_WITHOUT_MTIME):
@@ -132,11 +133,10 @@ def decode_headers(headers: Mapping[str, object] | Iterable[tuple[str, object]] 
     try:
         if named["openmsi-version"] != b"1":
             return None
-        return Upload(
-            upload_id=str(UUID(named["openmsi-upload"].decode())),
-            source=named["openmsi-source"].decode(),
-            size=int(named["openmsi-size"]),
-        )
+        upload_id, source = str(UUID(named["openmsi-upload"].decode())), named["openmsi-source"]
+        if len(source) > _LONGEST_SOURCE:
+            return None
+        return Upload(upload_id, source.decode(), int(named["openmsi-size"]))
     except (KeyError, ValueError):
         return None
 

@@ -16,7 +16,7 @@ from openmsi_core.retry import delay_before
 Outcome = TypeVar("Outcome")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CompleteFile:
     """A verified file: its bytes are either in ``data`` (files of one chunk) or in ``staged``."""
 
@@ -64,8 +64,12 @@ class Deliveries(Generic[Outcome]):
         self._bytes = 0
         self._retries: dict[Generation, tuple[float, CompleteFile]] = {}
         self._failures: dict[Generation, int] = {}
-        self.trouble: str | None = None
+        self._trouble: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
         """Why the destination refuses at the moment."""
+        return self._trouble if self._failures else None
 
     @property
     def full(self) -> bool:
@@ -100,7 +104,6 @@ class Deliveries(Generic[Outcome]):
                 if isinstance(finished.error, Retryable) and not isinstance(finished.error, StagedBytesLost):
                     self._put_off(finished.file, finished.error)
                 else:
-                    self.trouble = None
                     self._end(finished.file)
                     done.append(finished)
         except queue.Empty:
@@ -117,8 +120,10 @@ class Deliveries(Generic[Outcome]):
         return taken
 
     def close(self) -> None:
-        """Wait for the threads. Nothing new is begun."""
+        """Wait for the threads and forget the rest. Nothing new is begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for books in (self._by_path, self._since, self._retries, self._failures):
+            books.clear()
 
     def _run(self, file: CompleteFile) -> None:
         try:
@@ -127,7 +132,7 @@ class Deliveries(Generic[Outcome]):
             self._results.put(Finished(file, None, error))
 
     def _put_off(self, file: CompleteFile, error: Retryable) -> None:
-        self.trouble = str(error)
+        self._trouble = str(error)
         failures = self._failures[file.generation] = self._failures.get(file.generation, 0) + 1
         self._retries[file.generation] = (self._clock() + delay_before(failures), file)
 

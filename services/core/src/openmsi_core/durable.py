@@ -33,13 +33,25 @@ def write_all(file: int, data: bytes | memoryview, offset: int) -> None:
 def sync_folder(folder: int | Path) -> None:
     """Make the names in a folder durable (a no-op where folders cannot be opened, as on Windows)."""
     if isinstance(folder, int):
-        os.fsync(folder)
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that syncs no folders
+                raise
     elif hasattr(os, "O_DIRECTORY"):
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(opened)
+            sync_folder(opened)
         finally:
             os.close(opened)
+
+
+def make_folder(folder: Path, root: Path) -> None:
+    """Make ``folder`` and what is missing between it and ``root``; durable on return. Raises OSError."""
+    if folder != root and not folder.is_dir():
+        make_folder(folder.parent, root)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def write_file(path: Path, content: bytes | memoryview) -> None:
@@ -69,6 +81,8 @@ def in_words(error: OSError, place: Path) -> str:
         case errno.EACCES | errno.EPERM:
             uid = os.getuid() if hasattr(os, "getuid") else "this user"
             return f"user id {uid} may not write to {place}: give it the right to write there"
+        case errno.EXDEV:
+            return f"a folder in {place} is on another disk, so no file can be moved there at once: remove that mount"
         case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:
             return f"{place} is gone: bring the folder back, delivery goes on by itself"
         case _:

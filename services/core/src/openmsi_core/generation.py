@@ -1,10 +1,13 @@
 """Which upload of a path a chunk belongs to, and which of two uploads wins. Pure."""
 
+import dataclasses
 import enum
 from dataclasses import dataclass
 
 from openmsi_core.chunk import Chunk, Upload
 from openmsi_core.paths import RelativePath
+
+_YET_TO_COME = (2**63, 0)
 
 
 class Verdict(enum.Enum):
@@ -30,7 +33,7 @@ class Version:
     mtime: float
     """Seconds since the epoch at the source; 0.0 = unknown."""
     logged: tuple[int, int]
-    """Kafka timestamp (milliseconds) and offset of the record that this version was first seen in."""
+    """Kafka timestamp (milliseconds) and offset of its newest record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,15 @@ class Generation:
 
 
 def version_of(chunk: Chunk, upload: Upload | None, logged: tuple[int, int]) -> Version:
-    """The version that ``chunk`` is a piece of, first seen at ``logged``."""
+    """The version that ``chunk``, read at ``logged``, is a piece of."""
     if upload is None:
         return Version(chunk.file_hash, "", "", chunk.mtime, logged)
     return Version(chunk.file_hash, upload.upload_id, upload.source, chunk.mtime, logged)
+
+
+def unfinished(version: Version) -> Version:
+    """How to judge ``version`` before its newest record is known: by the log alone it would win."""
+    return dataclasses.replace(version, logged=_YET_TO_COME)
 
 
 def judge(arriving: Version, placed: Version | None) -> Verdict:

@@ -1,16 +1,17 @@
 """From checked records to complete files: the `assemble` step of the receiver loop, with its bytes on disk."""
 
+import dataclasses
 import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from openmsi_core.assembly import Assembly, OpenFile
-from openmsi_core.chunk import encode_value
+from openmsi_core.chunk import Chunk, encode_value
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.destination import Destination
-from openmsi_core.errors import BadFile
-from openmsi_core.generation import Generation, Verdict, judge
+from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.generation import Generation, Verdict, judge, unfinished
 from openmsi_core.paths import RelativePath
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Arrival, Piece, Poison
@@ -38,7 +39,6 @@ class Intake:
         self._watermark = watermark
         self._wanted = wanted
         self._clock = clock
-        self._scattered: set[Generation] = set()
         self.files = Assembly()
         self.notes: Counter[str] = Counter()
 
@@ -51,7 +51,7 @@ class Intake:
         if isinstance(arrival, Poison):
             self._reject(arrival, arrival.value, arrival.reason)
         elif not self._wanted(arrival.generation.path):
-            self.notes["skipped: download_regex does not match"] += 1
+            self.notes["skipped: download_regex does not match"] += arrival.chunk.index == 1  # files, not chunks
         else:
             try:
                 return self._assemble(arrival)
@@ -62,10 +62,10 @@ class Intake:
     def settled(self, file: CompleteFile, verdict: Verdict | None) -> None:
         """``file`` reached the destination with ``verdict``, or quarantine (None): forget it and what it beat."""
         self._close(file.generation)
-        if verdict is None:
+        if verdict in (None, Verdict.OLDER):  # what is in place is another version, which may not beat the same ones
             return
         for other in self.files.others(file.generation):
-            if not other.delivering and judge(other.version, file.version) is not Verdict.NEWER:
+            if not other.delivering and judge(unfinished(other.version), file.version) is not Verdict.NEWER:
                 _log.info("dropped an unfinished older upload of %s", other.generation.path)
                 self.notes["superseded"] += 1
                 self._close(other.generation)
@@ -75,41 +75,32 @@ class Intake:
 
         The result maps partitions to offsets; the watermark goes on holding them.
         """
-        self.files.close(generation)
-        self._staging.discard(generation)
-        return self._watermark.holds(generation)
+        self._drop(generation)
+        return self._watermark.rewind(generation)
 
     def forget(self, partitions: Iterable[int]) -> set[Generation]:
         """These partitions are read by another process now; returns the generations that went with them."""
         gone = self._watermark.forget(partitions)
         for generation in gone:
-            self.files.close(generation)
-            self._staging.discard(generation)
+            self._drop(generation)
         return gone
 
-    def park_idle(self, idle_seconds: float) -> None:
-        """Move files that stopped coming to quarantine, so that they hold no offset. Raises Retryable."""
-        for file in self.files.idle(self._clock() - idle_seconds):
-            path, total = file.generation.path, file.generation.total
-            reason = f"{file.missing} of {total} chunks have not come for {idle_seconds / 3600:g} hours"
-            self._quarantine.park(file, self._staging.partial(file.generation), reason)
-            _log.warning(
-                "put the unfinished file %s in quarantine: %s; it is taken up again if they come", path, reason
-            )
-            self.notes["quarantined"] += 1
-            self._close(file.generation)
+    def stalled(self, idle_seconds: float) -> list[OpenFile]:
+        """Files that stopped coming."""
+        return self.files.idle(self._clock() - idle_seconds)
 
-    def warn_of_scatter(self, idle_seconds: float) -> None:
-        """Name the files of other programs whose missing chunks may lie in partitions that we do not read."""
-        for file in self.files.idle(self._clock() - idle_seconds):
-            if not file.generation.upload_id and file.generation not in self._scattered:
-                self._scattered.add(file.generation)
-                _log.warning(
-                    "%d chunks of %s have not come: OpenMSIStream scattered them over partitions that other members of"
-                    " this group read; run one process for this topic",
-                    file.missing,
-                    file.generation.path,
-                )
+    def park(self, file: OpenFile, idle_seconds: float) -> None:
+        """Put a stalled file in quarantine, so that it holds no offset.
+
+        Raises Retryable when the disk refuses, StagedBytesLost (see `lost`).
+        """
+        path, total = file.generation.path, file.generation.total
+        reason = f"{file.missing} of {total} chunks have not come for {idle_seconds / 3600:g} hours"
+        self._quarantine.park(file, self._staging.partial(file.generation), reason)
+        _log.warning("put the unfinished file %s in quarantine: %s; it is taken up again if they come", path, reason)
+        self.notes["quarantined"] += 1
+        self._watermark.release(file.generation)
+        self._drop(file.generation)
 
     def _assemble(self, piece: Piece) -> CompleteFile | None:
         generation, chunk, record = piece.generation, piece.chunk, piece.record
@@ -121,53 +112,63 @@ class Intake:
             if generation.total > 1:
                 self._staging.write(generation, chunk)
             self.files.add(file, chunk, self._clock())
+        if piece.version.logged > file.version.logged:
+            file.version = piece.version
         if file.missing > 0 or file.delivering:
             return None
-        if generation.total == 1:
-            return self._whole(piece, file)
-        return self._sealed(piece, file)
+        return self._complete(piece, file)
 
     def _open(self, piece: Piece) -> OpenFile | None:
         generation = piece.generation
-        verdict = self._destination.verdict(generation.path, piece.version)
+        verdict = self._verdict(piece)
         if verdict is not Verdict.NEWER:
-            self._watermark.release(generation)  # it may have been begun before its staged bytes were lost
+            self._close(generation)  # begun before its staged bytes were lost, or left parked by a crash
             if piece.chunk.index == 1:
                 self.notes[verdict.value] += 1
                 _log.debug("skipped %s: %s", generation.path, verdict.value)
             return None
         file = OpenFile(generation, piece.version, touched=self._clock())
-        parked = self._quarantine.parked(generation)
-        if parked is not None:
-            self._staging.adopt(generation, parked.content, parked.extents)
-            self._quarantine.unpark(generation)
-            file.size, file.prefix, file.beyond = parked.size, parked.prefix, set(parked.beyond)
-            _log.info("took %s up again from quarantine", generation.path)
+        if generation.total > 1:
+            self._adopt(file)
         self.files.open(file)
         return file
 
-    def _whole(self, piece: Piece, file: OpenFile) -> CompleteFile:
-        chunk = piece.chunk
-        if chunk.offset != 0 or chunk.chunk_hash != chunk.file_hash:
-            self._close(piece.generation)
-            raise BadFile("its only chunk is not the whole file")
-        file.delivering = True
-        return CompleteFile(piece.generation, piece.version, file.size, chunk.data, None, piece.record.partition)
-
-    def _sealed(self, piece: Piece, file: OpenFile) -> CompleteFile | None:
-        generation = piece.generation
+    def _verdict(self, piece: Piece) -> Verdict:
+        version = piece.version if piece.generation.total == 1 else unfinished(piece.version)
         try:
-            staged = self._staging.seal(generation)
+            return self._destination.verdict(piece.generation.path, version)
+        except (BadFile, Retryable):  # `deliver` says so: once for the file, and without holding up others
+            return Verdict.NEWER
+
+    def _adopt(self, file: OpenFile) -> None:
+        """Go on with what is in quarantine of ``file``: it stays there, because its offsets are committed already."""
+        parked = self._quarantine.parked(file.generation)
+        if parked is None:
+            return
+        try:
+            self._staging.borrow(file.generation, parked.content, parked.extents)
+        except StagedBytesLost:
+            return  # somebody cut it; what is still in the topic may do
+        file.size, file.prefix, file.beyond = parked.size, parked.prefix, set(parked.beyond)
+        file.version = dataclasses.replace(file.version, logged=max(parked.logged, file.version.logged))
+        _log.info("took %s up again from quarantine", file.generation.path)
+
+    def _complete(self, piece: Piece, file: OpenFile) -> CompleteFile | None:
+        generation, record = piece.generation, piece.record
+        try:
+            data, staged = (
+                (_whole(piece.chunk), None) if generation.total == 1 else (None, self._staging.seal(generation))
+            )
         except BadFile as error:
-            partial = self._staging.partial(generation)
-            assert partial is not None  # seal keeps what it refuses
-            self._quarantine.file(generation, partial.path, str(error))
+            partial = self._staging.partial(generation)  # seal keeps what it refuses
+            content = partial.path if partial is not None else piece.chunk.data
+            self._quarantine.file(generation, content, (record.partition, record.offset), str(error))
             _log.error("put %s in quarantine: %s", generation.path, error)
             self.notes["quarantined"] += 1
             self._close(generation)
             return None
         file.delivering = True
-        return CompleteFile(generation, piece.version, file.size, None, staged, piece.record.partition)
+        return CompleteFile(generation, file.version, file.size, data, staged, record.partition)
 
     def _reject(self, arrival: Arrival, value: bytes | None, reason: str) -> None:
         record = arrival.record
@@ -178,7 +179,18 @@ class Intake:
         self.notes["quarantined"] += 1
 
     def _close(self, generation: Generation) -> None:
-        self._scattered.discard(generation)
+        """This generation came to its end."""
+        if generation.total > 1:
+            self._quarantine.unpark(generation)
+        self._watermark.release(generation)
+        self._drop(generation)
+
+    def _drop(self, generation: Generation) -> None:
         self.files.close(generation)
         self._staging.discard(generation)
-        self._watermark.release(generation)
+
+
+def _whole(chunk: Chunk) -> bytes | memoryview:
+    if chunk.offset != 0 or chunk.chunk_hash != chunk.file_hash:
+        raise BadFile("its only chunk is not the whole file")
+    return chunk.data

@@ -4,6 +4,7 @@ The meaning of every key is in librdkafka's CONFIGURATION.md.
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from openmsi_core.errors import BadFile, ConfigError, Fatal, InternalError, Open
 
 _log = logging.getLogger(__name__)
 _librdkafka_log = logging.getLogger("librdkafka")
+_librdkafka_log.setLevel(logging.CRITICAL)  # it repeats every failed connection; `Troubles` says the same, rarely
 
 RECORD_OVERHEAD = 10_240
 """Bytes that a record may need beside its file data: hashes, the path twice (≤ 3 KiB each), headers, framing."""
 
 _REPEAT_SECONDS = 300.0
+_NUMBER = re.compile(r"\d+")
 
 Client = TypeVar("Client", Producer, Consumer, AdminClient)
 
@@ -74,11 +77,11 @@ class Troubles:
         self.say(str(translated))
 
     def say(self, text: str) -> None:
-        """Tell ``text`` unless it was told in the last five minutes."""
-        now = self._clock()
-        if now - self._told.get(text, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
-            self._told = {t: at for t, at in self._told.items() if now - at < _REPEAT_SECONDS}
-            self._told[text] = now
+        """Tell ``text`` unless it was told in the last five minutes, be it with other numbers (times, counts)."""
+        now, key = self._clock(), _NUMBER.sub("", text)
+        if now - self._told.get(key, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
+            self._told = {told: at for told, at in self._told.items() if now - at < _REPEAT_SECONDS}
+            self._told[key] = now
             self._tell(text)
 
     def forget(self) -> None:

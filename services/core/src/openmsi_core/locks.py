@@ -22,11 +22,17 @@ else:
 
 
 def try_lock(path: Path) -> IO[str] | None:
-    """Make ``path`` if need be and lock it; the lock lasts until the file is closed. None when another has it."""
+    """Make ``path`` if need be and lock it; the lock lasts until the file is closed. None when another has it.
+
+    Raises OSError when files cannot be made or locked there at all.
+    """
     file = path.open("a+", encoding="utf-8")
     try:
         lock(file)
-    except OSError:
+    except (BlockingIOError, PermissionError):  # how Linux and Windows say that another process has it
         file.close()
         return None
+    except OSError:
+        file.close()
+        raise
     return file

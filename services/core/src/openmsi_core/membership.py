@@ -13,8 +13,9 @@ from openmsi_core.watermark import Watermark
 
 _log = logging.getLogger(__name__)
 
-_ASK_SECONDS = 30.0
+_ASK_SECONDS = 5.0
 _COMMIT_SECONDS = 1.0
+_AT_THE_END = ("latest", "largest", "end")
 
 
 class Membership:
@@ -43,6 +44,7 @@ class Membership:
         self.assigned: set[int] = set()
         self.homeless: set[int] = set()
         """Partitions for which Kafka has no valid offset of ours; see `find_offsets`."""
+        self._rewinds: dict[int, int] = {}
 
     def join(self) -> None:
         """Subscribe; partitions come and go while the consumer polls."""
@@ -65,8 +67,10 @@ class Membership:
     def commit_when_due(self) -> None:
         """Commit in the background what has advanced, at most once a second."""
         now = time.monotonic()
-        if now >= self._next_commit and (offsets := self._watermark.advanced()):
-            self._next_commit = now + _COMMIT_SECONDS
+        if now < self._next_commit:
+            return
+        self._next_commit = now + _COMMIT_SECONDS
+        if offsets := self._watermark.advanced():
             try:
                 self._consumer.commit(offsets=self._offsets(offsets), asynchronous=True)
             except KafkaException as error:
@@ -85,14 +89,29 @@ class Membership:
             _log.warning("offsets were not committed, some files will be read again: %s", error.args[0].str())
 
     def rewind(self, offsets: dict[int, int]) -> None:
-        """Read ``offsets`` (partition → offset) again."""
-        for place in self._offsets(offsets):
-            self._consumer.seek(place)
+        """Read ``offsets`` (partition → offset) again, after the next `seek_back`; may be called inside poll()."""
+        for partition, offset in offsets.items():
+            self._rewinds[partition] = min(offset, self._rewinds.get(partition, offset))
+
+    def seek_back(self) -> None:
+        """Do what `rewind` asked for."""
+        for place in self._offsets(self._rewinds):
+            try:
+                self._consumer.seek(place)
+            except KafkaException as error:  # not being fetched at this moment
+                _log.debug("partition %d is read again later: %s", place.partition, error)
+            else:
+                del self._rewinds[place.partition]
+
+    def in_sequence(self, partition: int) -> bool:
+        """Whether records of ``partition`` that were just read come next after those read before."""
+        return partition in self.assigned and partition not in self._rewinds
 
     def find_offsets(self, start: str, on_lost: str) -> int:
         """Begin to read the `homeless` partitions; returns how many records are lost for ever.
 
-        A partition without a committed offset begins at ``start`` (``earliest`` or ``latest``). A committed offset
+        A partition without a committed offset begins at ``start``, librdkafka's ``auto.offset.reset``: at the end when
+        that says so (and the end is committed, for a restart would find another), else at the first record. An offset
         that the log no longer has means that retention was shorter than our absence: ``on_lost`` ``continue`` goes on
         with what is left, ``stop`` raises ConfigError. May block on the broker; raises KafkaException, then call again.
         """
@@ -107,7 +126,10 @@ class Membership:
     def _find_offset(self, place: TopicPartition, start: str, on_lost: str) -> int:
         committed = self._consumer.committed([place], timeout=_ASK_SECONDS)[0].offset
         low, high = self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
-        place.offset = high if committed < 0 and start == "latest" else low
+        place.offset = low
+        if committed < 0 and start in _AT_THE_END:
+            place.offset = high
+            self._consumer.commit(offsets=[place], asynchronous=False)
         gone = max(0, low - committed) if committed >= 0 else 0
         if committed >= 0:
             text = f"offset {committed} of partition {place.partition} is gone, the broker has {low} to {high}"
@@ -143,6 +165,8 @@ class Membership:
 
     def _leave(self, partitions: set[int]) -> None:
         self.assigned -= partitions
+        for partition in partitions:
+            self._rewinds.pop(partition, None)
         self._forget(partitions)
 
     def _at(self, partitions: Iterable[int]) -> list[TopicPartition]:

@@ -3,6 +3,7 @@
 Pure: no file system, no clock.
 """
 
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,6 +19,7 @@ _WINDOWS_FORBIDDEN = set('<>:"|?*\\') | {chr(code) for code in range(32)}
 _WINDOWS_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
     f"{device}{digit}" for device in ("COM", "LPT") for digit in "123456789¹²³"
 }
+_WINDOWS_RESERVED = re.compile(r"openms~\d", re.IGNORECASE)  # what FAT and NTFS make of `RESERVED` for old programs
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -89,6 +91,8 @@ def destination(subdir: str, filename: str, append: str) -> RelativePath:
 
 def check_windows(path: RelativePath) -> None:
     """Raise BadFile when Windows would take ``path`` for a device, a stream or another name than it spells."""
+    if _WINDOWS_RESERVED.match(path.text):
+        raise BadFile(f"the path {path.text!r} lies in the reserved folder {RESERVED}, by its short name")
     for part in path.parts:
         if part.split(".")[0].rstrip(" ").upper() in _WINDOWS_DEVICES:
             raise BadFile(f"the path {path.text!r} names a Windows device")

@@ -10,8 +10,6 @@ import hashlib
 import math
 import os
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,20 +17,21 @@ from openmsi_core.durable import CREATE, REOPEN, disk_errors, in_words, write_al
 from openmsi_core.errors import BadFile, ConfigError, StagedBytesLost
 from openmsi_core.generation import Version
 from openmsi_core.marks import can_mark, mark, marked_version
-from openmsi_core.paths import RelativePath, check_windows
+from openmsi_core.parents import enter_existing, enter_or_make, parent_of
+from openmsi_core.paths import RelativePath
 
 UNMARKED = (0, 0)
 """`Version.logged` of a file that carries no marks: it counts as older than any record."""
 
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW | getattr(os, "O_CLOEXEC", 0)
-_FILE = os.O_RDONLY | _NOFOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-_CAN_OPEN_FOLDERS = os.open in os.supports_dir_fd
+_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_TIMES_BY_FILE = os.utime in os.supports_fd
+_PROBE_TIME = 1_000_000_000
+_COARSEST_TIME = 2  # seconds: FAT
 
 
 def stage_whole(path: Path, data: bytes | memoryview) -> None:
     """Write a file that came in one piece; not durable before `place`. Raises Retryable when the disk refuses."""
-    with disk_errors(path):
+    with disk_errors(path.parent):
         file = os.open(path, CREATE, 0o666)
         try:
             write_all(file, data, 0)
@@ -46,9 +45,12 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.has_marks = False
+        """Whether placed files can carry what they are; see `marks`."""
+        self.has_times = False
+        """Whether placed files can carry the mtime of their source."""
 
     def check(self, scratch: Path) -> None:
-        """See whether files staged in ``scratch`` can be placed, and whether they can be marked.
+        """See whether files staged in ``scratch`` can be placed, and what they can carry.
 
         Raises ConfigError when the root cannot be written, or is on another file system than ``scratch``.
         """
@@ -58,6 +60,7 @@ class Folder:
             probe.write_bytes(b"")
             probe.replace(placed)
             self.has_marks = can_mark(placed)
+            self.has_times = _can_set_times(placed)
         except OSError as error:
             if error.errno == errno.EXDEV:
                 raise ConfigError(
@@ -66,136 +69,91 @@ class Folder:
                 ) from None
             raise ConfigError(in_words(error, self.root)) from None
         finally:
-            probe.unlink(missing_ok=True)
-            placed.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
+                placed.unlink(missing_ok=True)
 
     def version(self, path: RelativePath, size: int | None) -> Version | None:
         """The version in place at ``path``, None when there is none or none that can be told.
 
-        A file that we did not mark is told by its mtime and, when it has ``size`` bytes, by its SHA-512 (the whole
-        file is read); with ``size`` None it is not looked at. Raises BadFile when a parent is no real folder,
+        A file without our marks is told by its mtime and, when it has ``size`` bytes, by its SHA-512 (the whole
+        file is read). With ``size`` None it is not read, and where files can carry marks not told at all. Raises
+        BadFile when ``path`` cannot be (a folder is in the way, a parent is a file or a link, no such name can be),
         Retryable when the disk refuses.
         """
         with disk_errors(self.root):
             try:
-                with self._parent(path, _enter) as parent:
-                    file = os.open(parent.name(path), _FILE, dir_fd=parent.fd)
+                with parent_of(path, self.root, enter_existing) as parent:
+                    name = parent.name(path)
+                    mode = os.stat(name, dir_fd=parent.fd, follow_symlinks=False).st_mode
+                    if stat.S_ISLNK(mode):  # a rename replaces the link itself
+                        return None
+                    if not stat.S_ISREG(mode):
+                        raise BadFile(f"{parent.where / path.name} is in the way: it is no plain file")
+                    file = os.open(name, _FILE, dir_fd=parent.fd)
             except FileNotFoundError:
                 self.root.stat()  # a root that is gone must not look like an empty one
                 return None
-            except OSError as error:
-                if error.errno == errno.ELOOP:  # a link in the file's own place: a rename replaces it safely
-                    return None
-                raise
             try:
-                return marked_version(file) or (None if size is None else _plain_version(file, size))
+                marked = marked_version(file)
+                return marked or (None if size is None and self.has_marks else self._plain_version(file, size))
             finally:
                 os.close(file)
 
-    def place(self, staged: Path, path: RelativePath, version: Version) -> None:
-        """Give a verified file its name: on return it is whole, durable and visible under ``path``.
+    def finish(self, staged: Path, version: Version) -> None:
+        """Give a verified staged file its marks and times and make it durable, all but its name.
 
-        Order: marks and times, fsync of the file, rename, fsync of the folder. Raises BadFile when ``path`` cannot
-        be (a folder is in the way, a parent is a file or a link), Retryable when the disk refuses; the staged file is
-        then still there.
+        Raises StagedBytesLost when it is gone or the disk did not take all of it, Retryable when the disk refuses.
         """
-        if os.name == "nt":
-            check_windows(path)
         with disk_errors(self.root):
-            self._finish(staged, version)
-            with self._parent(path, _enter_or_make) as parent:
+            try:
+                file = os.open(staged, REOPEN)
+            except FileNotFoundError:
+                raise StagedBytesLost(f"the staged file {staged} was removed, reading it again") from None
+            try:
+                if self.has_marks:
+                    mark(file, version)
+                if self.has_times and version.mtime > 0:
+                    _set_time(file if _TIMES_BY_FILE else staged, version.mtime)
                 try:
-                    os.replace(staged, parent.name(path), dst_dir_fd=parent.fd)
-                except IsADirectoryError:
-                    raise BadFile(f"a folder is in the way at {path.text!r}") from None
-                parent.sync()
+                    os.fsync(file)
+                except OSError as error:
+                    # The kernel forgets what it failed to write, so that a second fsync would succeed: never try one.
+                    raise StagedBytesLost(f"{in_words(error, self.root)}; reading the file again") from error
+            finally:
+                os.close(file)
 
-    def _finish(self, staged: Path, version: Version) -> None:
-        try:
-            file = os.open(staged, REOPEN)
-        except FileNotFoundError:
-            raise StagedBytesLost(f"the staged file {staged} was removed, reading it again") from None
-        try:
-            if self.has_marks:
-                mark(file, version)
-            if version.mtime > 0 and os.utime in os.supports_fd:
-                with contextlib.suppress(OverflowError):  # a time that no file system can hold
-                    os.utime(file, ns=(nanoseconds := _nanoseconds(version.mtime), nanoseconds))
-            os.fsync(file)
-        finally:
-            os.close(file)
+    def place(self, staged: Path, path: RelativePath) -> None:
+        """Give a file that went through `finish` its name: on return it is visible there and durable.
 
-    @contextlib.contextmanager
-    def _parent(self, path: RelativePath, enter: Callable[["_Parent", str], "_Parent"]) -> "Iterator[_Parent]":
-        """Walk to the folder that ``path`` lies in, from the root, without following links."""
-        parent = _Parent.root(self.root)
-        try:
-            for part in path.parts[:-1]:
-                step = enter(parent, part)
-                parent.close()
-                parent = step
-            yield parent
-        finally:
-            parent.close()
+        Raises BadFile as `version` does, Retryable when the disk refuses; the staged file is then still there.
+        """
+        with disk_errors(self.root), parent_of(path, self.root, enter_or_make) as parent:
+            try:
+                os.replace(staged, parent.name(path), dst_dir_fd=parent.fd)
+            except IsADirectoryError:
+                raise BadFile(f"{parent.where / path.name} is in the way: it is no plain file") from None
+            parent.sync()
+
+    def _plain_version(self, file: int, size: int | None) -> Version:
+        found = os.fstat(file)
+        digest = b""
+        if found.st_size == size:
+            with open(file, "rb", closefd=False) as stream:
+                digest = hashlib.file_digest(stream, "sha512").digest()
+        return Version(digest, "", "", found.st_mtime if self.has_times else 0.0, UNMARKED)
 
 
-@dataclass(frozen=True, slots=True)
-class _Parent:
-    """An open folder (POSIX), or its path where folders cannot be opened (Windows)."""
-
-    fd: int | None
-    where: Path
-
-    @classmethod
-    def root(cls, root: Path) -> "_Parent":
-        return cls(os.open(root, _FOLDER & ~_NOFOLLOW) if _CAN_OPEN_FOLDERS else None, root)
-
-    def name(self, path: RelativePath | str) -> str:
-        name = path if isinstance(path, str) else path.name
-        return name if self.fd is not None else str(self.where / name)
-
-    def sync(self) -> None:
-        if self.fd is not None:
-            os.fsync(self.fd)
-
-    def close(self) -> None:
-        if self.fd is not None:
-            os.close(self.fd)
-
-
-def _enter(parent: _Parent, part: str) -> _Parent:
-    where = parent.where / part
-    if parent.fd is None:
-        if not stat.S_ISDIR(os.lstat(where).st_mode):
-            raise BadFile(f"{where} is in the way: it is no folder")
-        return _Parent(None, where)
+def _can_set_times(probe: Path) -> bool:
     try:
-        return _Parent(os.open(part, _FOLDER, dir_fd=parent.fd), where)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):  # O_NOFOLLOW on a link, O_DIRECTORY on a file
-            raise BadFile(f"{where} is in the way: it is a file or a symbolic link, not a folder") from None
-        raise
+        os.utime(probe, (_PROBE_TIME, _PROBE_TIME))
+    except OSError:  # some network shares leave times to the owner of the share
+        return False
+    return abs(probe.stat().st_mtime - _PROBE_TIME) <= _COARSEST_TIME
 
 
-def _enter_or_make(parent: _Parent, part: str) -> _Parent:
-    try:
-        return _enter(parent, part)
-    except FileNotFoundError:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(parent.name(part), dir_fd=parent.fd)
-        parent.sync()
-        return _enter(parent, part)
-
-
-def _nanoseconds(seconds: float) -> int:
-    fraction, whole = math.modf(seconds)  # apart: a float has no room for today's date in nanoseconds
-    return int(whole) * 1_000_000_000 + round(fraction * 1e9)
-
-
-def _plain_version(file: int, size: int) -> Version:
-    found = os.fstat(file)
-    digest = b""
-    if stat.S_ISREG(found.st_mode) and found.st_size == size:
-        with open(file, "rb", closefd=False) as stream:
-            digest = hashlib.file_digest(stream, "sha512").digest()
-    return Version(digest, "", "", found.st_mtime, UNMARKED)
+def _set_time(file: int | Path, mtime: float) -> None:
+    fraction, whole = math.modf(mtime)  # apart: a float has no room for today's date in nanoseconds
+    nanoseconds = int(whole) * 1_000_000_000 + round(fraction * 1e9)
+    with contextlib.suppress(OverflowError):  # a time that no file system can hold
+        os.utime(file, ns=(nanoseconds, nanoseconds))

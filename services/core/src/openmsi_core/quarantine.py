@@ -4,6 +4,7 @@ One folder an entry, named after what it holds, so that reading the same record 
 one. ``reason.json`` is written last: an entry without it was interrupted and will be written again.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from openmsi_core.assembly import OpenFile
-from openmsi_core.durable import disk_errors, sync_folder, write_file
+from openmsi_core.durable import disk_errors, make_folder, sync_folder, write_file
+from openmsi_core.errors import StagedBytesLost
 from openmsi_core.generation import Generation
+from openmsi_core.partial import Partial
+from openmsi_core.paths import RESERVED
 from openmsi_core.records import Record
-from openmsi_core.staging import Partial
 
 REASON = "reason.json"
 CONTENT = "content"
+_LONGEST_TOPIC = 200  # of at most 249 characters, so that the names of entries stay below 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,79 +34,98 @@ class Parked:
     prefix: int
     beyond: frozenset[int]
     extents: dict[int, int]
+    logged: tuple[int, int]
 
 
 class Quarantine:
-    """The quarantine below one destination. Everything is durable on return; Retryable when the disk refuses."""
+    """The quarantine below destination ``root``. Everything is durable on return; Retryable when the disk refuses."""
 
-    def __init__(self, folder: Path, topic: str) -> None:
-        self.folder = folder
+    def __init__(self, root: Path, topic: str) -> None:
+        self._root = root
+        self.folder = root / RESERVED / "quarantine"
         self._topic = topic
+        self._stem = topic[:_LONGEST_TOPIC]
 
     def record(self, record: Record, value: bytes | None, reason: str) -> None:
         """Keep one record's key and value."""
-        entry = self.folder / f"{self._topic}-{record.partition}-{record.offset}"
-        with disk_errors(self.folder):
-            entry.mkdir(parents=True, exist_ok=True)
+        entry = self.folder / f"{self._stem}-{record.partition}-{record.offset}"
+        with disk_errors(self._root):
+            make_folder(entry, self._root)
             if record.key is not None:
                 write_file(entry / "key", record.key)
             if value is not None:
                 write_file(entry / "value", value)
             self._explain(entry, reason, {"partition": record.partition, "offset": record.offset})
 
-    def file(self, generation: Generation, content: Path | bytes | memoryview, reason: str) -> None:
-        """Keep a complete file that cannot be delivered; a staged ``content`` is moved."""
+    def file(
+        self, generation: Generation, content: Path | bytes | memoryview, last: tuple[int, int], reason: str
+    ) -> None:
+        """Keep a complete file that cannot be delivered; a staged ``content`` is moved.
+
+        ``last`` is where its last record lies, partition and offset. Raises StagedBytesLost as well.
+        """
         entry = self._entry("file", generation)
-        with disk_errors(self.folder):
-            entry.mkdir(parents=True, exist_ok=True)
+        with disk_errors(self._root):
+            make_folder(entry, self._root)
             if not isinstance(content, Path):
                 write_file(entry / CONTENT, content)
             elif content.exists():  # not there when an interrupted call already moved it
                 _move(content, entry / CONTENT)
-            facts = {"path": generation.path.text, "sha512": generation.file_hash.hex()}
-            self._explain(entry, reason, facts | {"upload": generation.upload_id})
+            facts = {"path": generation.path.text, "sha512": generation.file_hash.hex(), "upload": generation.upload_id}
+            self._explain(entry, reason, facts | {"partition": last[0], "offset": last[1]})
 
     def park(self, file: OpenFile, partial: Partial | None, reason: str) -> None:
-        """Keep what has come of a file that stopped coming; its staged bytes are moved."""
+        """Keep what has come of a file that stopped coming; its staged bytes are moved.
+
+        Raises StagedBytesLost when those are gone.
+        """
         entry = self._entry("partial", file.generation)
-        with disk_errors(self.folder):
-            entry.mkdir(parents=True, exist_ok=True)
+        with disk_errors(self._root):
+            make_folder(entry, self._root)
             if partial is not None:
                 _move(partial.path, entry / CONTENT)
+                partial.path = entry / CONTENT  # for the same call again
             state = {
                 "path": file.generation.path.text,
                 "size": file.size,
                 "prefix": file.prefix,
                 "beyond": sorted(file.beyond),
                 "extents": sorted(partial.extents.items()) if partial is not None else [],
+                "logged": file.version.logged,
             }
             self._explain(entry, reason, state)
 
     def parked(self, generation: Generation) -> Parked | None:
-        """The parked part of ``generation``, if any."""
+        """The parked part of ``generation``, if any; it stays here until `unpark`."""
         entry = self._entry("partial", generation)
+        with disk_errors(entry):
+            if not (entry / REASON).exists() or not (entry / CONTENT).exists():
+                return None
+            text = (entry / REASON).read_bytes()
         try:
-            state = json.loads((entry / REASON).read_bytes())
-            parked = Parked(
+            state = json.loads(text)
+            return Parked(
                 content=entry / CONTENT,
                 size=state["size"],
                 prefix=state["prefix"],
                 beyond=frozenset(state["beyond"]),
                 extents=dict(state["extents"]),
+                logged=(state["logged"][0], state["logged"][1]),
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError):  # not as we wrote it
             return None
-        return parked if parked.content.exists() else None
 
     def unpark(self, generation: Generation) -> None:
-        """The content of a parked file was taken over: remove the entry. Never raises."""
+        """A parked file has been delivered or dropped: remove what is left of its entry. Never raises."""
         entry = self._entry("partial", generation)
-        (entry / REASON).unlink(missing_ok=True)
-        entry.rmdir()
+        with contextlib.suppress(OSError):
+            (entry / REASON).unlink(missing_ok=True)
+            (entry / CONTENT).unlink(missing_ok=True)
+            entry.rmdir()
 
     def _entry(self, kind: str, generation: Generation) -> Path:
         identity = f"{generation.path}\n{generation.file_hash.hex()}\n{generation.total}\n{generation.upload_id}"
-        return self.folder / f"{self._topic}-{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
+        return self.folder / f"{self._stem}-{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
 
     def _explain(self, entry: Path, reason: str, facts: dict[str, Any]) -> None:
         text = json.dumps({"topic": self._topic, "reason": reason} | facts, indent=1, ensure_ascii=False)
@@ -111,7 +134,11 @@ class Quarantine:
 
 
 def _move(source: Path, target: Path) -> None:
-    with source.open("rb+") as file:
-        os.fsync(file.fileno())
+    try:
+        with source.open("rb+") as file:
+            os.fsync(file.fileno())
+    except OSError as error:  # a second fsync would succeed, but prove nothing
+        raise StagedBytesLost(
+            f"the staged file {source} cannot be kept ({error.strerror}), reading it again"
+        ) from error
     source.replace(target)
-    sync_folder(target.parent)

@@ -21,6 +21,7 @@ from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from openmsi_core.assembly import OpenFile
 from openmsi_core.deliveries import CompleteFile, Deliveries
 from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
@@ -30,8 +31,9 @@ from openmsi_core.kafka import Troubles, raise_fatal, translate
 from openmsi_core.membership import Membership
 from openmsi_core.paths import RelativePath
 from openmsi_core.quarantine import Quarantine
-from openmsi_core.records import Arrival, Piece, Reader
+from openmsi_core.records import Incoming, Piece, Reader
 from openmsi_core.retry import Backoff
+from openmsi_core.scatter import ScatterWarning
 from openmsi_core.staging import Staging
 from openmsi_core.status import Status
 from openmsi_core.watermark import Watermark
@@ -76,6 +78,7 @@ class Receiver:
     ) -> None:
         self._consumer = consumer
         self._destination = destination
+        self._staging = staging
         self._quarantine = quarantine
         self._troubles = troubles
         self._policy = policy
@@ -85,7 +88,8 @@ class Receiver:
         self._membership = Membership(consumer, policy.topic, watermark, self._finish, self._forget)
         self._decoders = ThreadPoolExecutor(2, "decode")
         self._reader = Reader(consumer, self._decoders)
-        self._backlog: deque[Arrival] = deque()
+        self._backlog: deque[Incoming] = deque()
+        self._scatter = ScatterWarning()
         self._disk = Backoff()
         self._last_poll = time.monotonic()
         self._next_look = 0.0
@@ -125,6 +129,8 @@ class Receiver:
         self._poll()
         self._work_off()
         self._collect(0.05 if self._backlog else 0.0)
+        if self._deliveries.trouble:
+            self._troubles.say(self._deliveries.trouble)
         self._membership.commit_when_due()
         self._find_offsets()
         if time.monotonic() >= self._next_look:
@@ -132,6 +138,7 @@ class Receiver:
             self._look_around()
 
     def _poll(self) -> None:
+        self._membership.seek_back()
         if not self._backlog:
             self._membership.resume()
             timeout = 0.02 if len(self._deliveries) and not self._deliveries.trouble else 0.25
@@ -140,16 +147,16 @@ class Receiver:
             timeout = 0.0
         else:
             return
-        arrivals, errors = self._reader.read(timeout)
-        # A rebalance inside the read may have taken partitions whose records are in this very batch.
-        self._backlog.extend(a for a in arrivals if a.record.partition in self._membership.assigned)
+        incoming, errors = self._reader.read(timeout)
+        # A rebalance inside the read may have taken, or rewound, partitions whose records are in this very batch.
+        self._backlog.extend(each for each in incoming if self._membership.in_sequence(each.partition))
         self._last_poll = time.monotonic()
         for error, partition in errors:
             self._on_error(error, partition)
 
     def _work_off(self) -> None:
         while self._backlog and not self._deliveries.full and not self._disk.waiting:
-            arrival = self._backlog[0]
+            arrival = self._backlog[0].arrival.result()
             try:
                 complete = self._intake.take(arrival)
             except StagedBytesLost as error:
@@ -170,6 +177,8 @@ class Receiver:
         for finished in self._deliveries.collect(timeout):
             file = finished.file
             if isinstance(finished.error, StagedBytesLost):
+                if file.staged is not None:
+                    self._staging.remove(file.staged)
                 self._read_again(file.generation, finished.error)
             elif finished.error is not None:
                 raise finished.error
@@ -188,14 +197,15 @@ class Receiver:
         except BadFile as error:
             content = file.staged if file.data is None else file.data
             assert content is not None
-            self._quarantine.file(file.generation, content, str(error))
+            self._quarantine.file(file.generation, content, (file.partition, file.version.logged[1]), str(error))
             _log.error("put %s in quarantine: %s", file.generation.path, error)
             return None
 
     def _read_again(self, generation: Generation, error: StagedBytesLost) -> None:
         _log.warning("%s: %s", generation.path, error)
+        self._disk.failed(str(error))  # not at once: the disk may be failing
         offsets = self._intake.lost(generation)
-        self._backlog = deque(a for a in self._backlog if a.record.partition not in offsets)
+        self._backlog = deque(each for each in self._backlog if each.partition not in offsets)
         self._membership.rewind(offsets)
 
     def _finish(self, _leaving: set[int]) -> None:
@@ -205,18 +215,26 @@ class Receiver:
             self._collect(0.1)
 
     def _forget(self, partitions: set[int]) -> None:
-        self._backlog = deque(a for a in self._backlog if a.record.partition not in partitions)
+        self._backlog = deque(each for each in self._backlog if each.partition not in partitions)
         for file in self._deliveries.cancel(self._intake.forget(partitions)):
             if file.staged is not None:
-                file.staged.unlink(missing_ok=True)
+                self._staging.remove(file.staged)
 
     def _look_around(self) -> None:
         try:
-            self._intake.park_idle(self._policy.idle_seconds)
+            self._staging.heal()
+            for file in self._intake.stalled(self._policy.idle_seconds):
+                self._park(file)
         except Retryable as error:
             self._troubles.say(str(error))
         if len(self._membership.assigned) < self._policy.topic_partitions:
-            self._intake.warn_of_scatter(_SCATTER_SECONDS)
+            self._scatter.look(self._intake.stalled(_SCATTER_SECONDS))
+
+    def _park(self, file: OpenFile) -> None:
+        try:
+            self._intake.park(file, self._policy.idle_seconds)
+        except StagedBytesLost as error:
+            self._read_again(file.generation, error)
 
     def _find_offsets(self) -> None:
         try:

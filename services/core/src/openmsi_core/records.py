@@ -1,6 +1,6 @@
 """From Kafka's messages to checked chunks: `poll` and `decode` of the receiver loop."""
 
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, Message
@@ -47,6 +47,14 @@ class Poison:
 Arrival = Piece | Poison
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that is being decoded."""
+
+    partition: int
+    arrival: Future[Arrival]
+
+
 def decode(message: Message) -> Arrival:
     """Check one message. CPU: one SHA-512 over its data, outside the GIL. Never raises."""
     record = Record(
@@ -74,8 +82,8 @@ class Reader:
         self._pool = pool
         self._batch = 1
 
-    def read(self, timeout: float) -> tuple[list[Arrival], list[tuple[KafkaError, int]]]:
-        """What is there now, in order; blocks up to ``timeout`` seconds for the first message.
+    def read(self, timeout: float) -> tuple[list[Incoming], list[tuple[KafkaError, int]]]:
+        """What is there now, in order; blocks up to ``timeout`` seconds for the first message, not for decoding.
 
         Rebalance callbacks run inside. The second list holds the errors that Kafka delivers as messages, with their
         partitions (−1: none). They are returned, not raised: the records read with them would be lost.
@@ -95,7 +103,7 @@ class Reader:
         if good:
             average = sum(len(message) for message in good) // len(good) + 1
             self._batch = max(1, min(_MOST_RECORDS, _BATCH_BYTES // average))
-        return list(self._pool.map(decode, good)), errors
+        return [Incoming(_known(m.partition()), self._pool.submit(decode, m)) for m in good], errors
 
 
 def _known(number: int | None) -> int:

@@ -6,92 +6,95 @@ hash when the last chunk comes.
 """
 
 import contextlib
-import hashlib
+import errno
 import os
 import shutil
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from uuid import uuid4
 
 from openmsi_core.chunk import Chunk
 from openmsi_core.durable import CREATE, REOPEN, disk_errors, write_all
-from openmsi_core.errors import BadFile, StagedBytesLost
+from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation
 from openmsi_core.locks import try_lock
+from openmsi_core.partial import Partial
+from openmsi_core.paths import RESERVED
 
 _OPEN_FILES = 64
-_READ_BYTES = 1 << 20
-
-
-@dataclass(slots=True)
-class Partial:
-    """A staged file: what of it is there and how far it is hashed."""
-
-    path: Path
-    hashed: int = 0
-    """Bytes from the start that are there without a gap and are in `digest`."""
-    digest: Any = field(default_factory=hashlib.sha512)
-    ahead: dict[int, int] = field(default_factory=dict)
-    """Start → end of what lies beyond the first gap, bytes."""
-
-    @property
-    def extents(self) -> dict[int, int]:
-        """Start → end of all that is there, bytes."""
-        return ({0: self.hashed} if self.hashed else {}) | self.ahead
+_TOO_FAR = (errno.EFBIG, errno.EINVAL, errno.EOVERFLOW)  # how file systems say that no file of theirs is so long
 
 
 class Staging:
-    """The staged files of one process, in a folder of its own below ``folder``. Not thread-safe.
+    """The staged files of one process, in a folder of its own below the destination ``root``. Not thread-safe.
 
     Folders of processes that are gone are removed at the start: their offsets were never committed, so what they
     held is read again.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.own = folder
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / RESERVED / "staging"
+        self._device = 0
+        self.own = self._folder
         self._partials: dict[Generation, Partial] = {}
         self._files: OrderedDict[Generation, int] = OrderedDict()
         self._lock: IO[str] | None = None
 
     def start(self) -> None:
         """Make this process' folder and clear away dead ones. Raises Retryable when the disk refuses."""
-        with disk_errors(self._folder):
-            while self._lock is None:  # another process may take a folder for dead before its lock is held
+        with disk_errors(self._root):
+            self._device = self._root.stat().st_dev
+            while self._lock is None:
                 self.own = self._folder / uuid4().hex
-                self.own.mkdir(parents=True)
-                self._lock = try_lock(self.own / "lock")
+                self._make_own()
             for other in self._folder.iterdir():
                 if other != self.own:
                     _remove_if_dead(other)
 
-    def write(self, generation: Generation, chunk: Chunk) -> None:
-        """Put ``chunk``'s bytes at their place. May block on the disk; not durable on return.
+    def heal(self) -> None:
+        """Make this process' folder again if somebody removed it; what was staged there is noticed file by file.
 
-        Raises StagedBytesLost, and Retryable when the disk refuses (full, read-only, gone); then the same call may
-        be made again.
+        Raises Retryable when the root is gone. Another disk at its place (as after an unmount) is left alone.
+        """
+        with disk_errors(self._root):
+            away = self._root.stat().st_dev != self._device
+            if not away and (self._lock is None or not self.own.exists()):
+                self._make_own()
+
+    def write(self, generation: Generation, chunk: Chunk) -> None:
+        """Put ``chunk``'s bytes at their place, once. May block on the disk; not durable on return.
+
+        Raises BadFile for an offset beyond any file, StagedBytesLost, and Retryable when the disk refuses (full,
+        read-only, gone); then the same call may be made again.
         """
         partial = self._partials.get(generation)
         if partial is None:
             partial = self._create(generation)
-        with disk_errors(partial.path):
+        with disk_errors(self._root):
             file = self._file(generation, partial)
-            write_all(file, chunk.data, chunk.offset)
-            end = chunk.offset + len(chunk.data)
-            partial.ahead[chunk.offset] = max(partial.ahead.get(chunk.offset, 0), end)
-            _hash_forward(file, partial)
+            try:
+                write_all(file, chunk.data, chunk.offset)
+            except OSError as error:
+                if error.errno in _TOO_FAR:
+                    raise BadFile(f"no file here can be as long as its offset {chunk.offset} says") from None
+                raise
+            partial.note(chunk.offset, chunk.offset + len(chunk.data))
+            with contextlib.suppress(OSError):  # the chunk is there; `seal` reads what cannot be read now
+                partial.hash_forward(file)
 
     def seal(self, generation: Generation) -> Path:
         """Close a complete file and check it: no gaps, no overlap, the SHA-512 it should have.
 
         Returns the staged file's path, which now belongs to the caller. Raises BadFile when the content is wrong
-        (the file stays for `release`), StagedBytesLost, and Retryable when the disk cannot be read.
+        (the file stays for `discard`), StagedBytesLost, and Retryable when the disk cannot be read.
         """
         partial = self._partials[generation]
-        with disk_errors(partial.path):
-            size = os.fstat(self._file(generation, partial)).st_size
+        with disk_errors(self._root):
+            file = self._file(generation, partial)
+            partial.hash_forward(file)
+            size = os.fstat(file).st_size
         self._close(generation)
         if partial.ahead or size != partial.hashed:
             raise BadFile("its chunks overlap or leave a gap")
@@ -109,32 +112,50 @@ class Staging:
         self._close(generation)
         partial = self._partials.pop(generation, None)
         if partial is not None:
+            self.remove(partial.path)
+
+    def remove(self, staged: Path) -> None:
+        """Remove a file that `seal` returned, unless it was borrowed. Never raises."""
+        if staged.parent == self.own:
             with contextlib.suppress(OSError):
-                partial.path.unlink(missing_ok=True)
+                staged.unlink(missing_ok=True)
 
-    def adopt(self, generation: Generation, staged: Path, extents: dict[int, int]) -> None:
-        """Take over ``staged``, which holds ``extents`` (start → end, bytes) of ``generation``.
+    def borrow(self, generation: Generation, content: Path, extents: dict[int, int]) -> None:
+        """Go on with ``content``, which holds ``extents`` (start → end, bytes) of ``generation``, where it lies.
 
-        Reads and hashes the gapless part again. Raises Retryable when the disk refuses.
+        Reads and hashes the gapless part again. Raises StagedBytesLost when that is no longer there, Retryable when
+        the disk refuses.
         """
-        partial = Partial(self.own / uuid4().hex, ahead=dict(extents))
-        with disk_errors(staged):
-            staged.replace(partial.path)
-            self._partials[generation] = partial
-            _hash_forward(self._file(generation, partial), partial)
+        partial = Partial(content, ahead=dict(extents))
+        try:
+            with disk_errors(content):
+                partial.hash_forward(self._file(generation, partial))
+        except Retryable:
+            self._close(generation)
+            raise
+        self._partials[generation] = partial
 
     def close(self) -> None:
         """Remove this process' folder and all that is still staged."""
         for generation in list(self._files):
             self._close(generation)
-        shutil.rmtree(self.own, ignore_errors=True)
+        if self._lock is not None:  # first, because Windows removes no open file
+            self._lock.close()
+            self._lock = None
+            shutil.rmtree(self.own, ignore_errors=True)
+
+    def _make_own(self) -> None:
         if self._lock is not None:
+            self._lock.close()
+        self.own.mkdir(parents=True, exist_ok=True)
+        self._lock = try_lock(self.own / "lock")
+        if self._lock is not None and not (self.own / "lock").exists():  # taken for dead before it was locked
             self._lock.close()
             self._lock = None
 
     def _create(self, generation: Generation) -> Partial:
         partial = Partial(self.own / uuid4().hex)
-        with disk_errors(partial.path):
+        with disk_errors(self._root):
             self._keep(generation, os.open(partial.path, CREATE, 0o666))
         self._partials[generation] = partial
         return partial
@@ -160,22 +181,9 @@ class Staging:
             os.close(file)
 
 
-def _hash_forward(file: int, partial: Partial) -> None:
-    """Extend the hash over all bytes that now follow without a gap."""
-    while (end := partial.ahead.get(partial.hashed)) is not None:
-        start = partial.hashed
-        os.lseek(file, start, os.SEEK_SET)
-        while partial.hashed < end:
-            block = os.read(file, min(_READ_BYTES, end - partial.hashed))
-            if not block:
-                raise StagedBytesLost("a staged file was cut short, reading it again")
-            partial.digest.update(block)
-            partial.hashed += len(block)
-        del partial.ahead[start]
-
-
 def _remove_if_dead(folder: Path) -> None:
-    lock = try_lock(folder / "lock") if (folder / "lock").exists() else None
-    if lock is not None:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
+    with contextlib.suppress(OSError):  # gone meanwhile
+        lock = try_lock(folder / "lock") if (folder / "lock").exists() else None
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()

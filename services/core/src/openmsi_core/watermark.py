@@ -35,9 +35,13 @@ class Watermark(Generic[Token]):
         for held in self._held.values():
             held.pop(token, None)
 
-    def holds(self, token: Token) -> dict[int, int]:
-        """What ``token`` holds: partition → offset."""
-        return {partition: held[token] for partition, held in self._held.items() if token in held}
+    def rewind(self, token: Token) -> dict[int, int]:
+        """All from the holds of ``token`` on will be read again, and is not done; returns them, partition → offset."""
+        offsets = {partition: held[token] for partition, held in self._held.items() if token in held}
+        self._next |= {
+            partition: min(offset, self._next.get(partition, offset)) for partition, offset in offsets.items()
+        }
+        return offsets
 
     def committable(self, partition: int) -> int | None:
         """The offset that may be committed now, None before the first record. Cost: one look at each hold."""

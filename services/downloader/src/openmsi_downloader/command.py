@@ -9,7 +9,7 @@ from openmsi_core.durable import in_words
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.group import group_id
 from openmsi_core.kafka import TopicInfo, Troubles, make_consumer, topic_info
-from openmsi_core.paths import RESERVED, RelativePath
+from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.receive import Policy, Receiver
@@ -48,7 +48,7 @@ def _download(settings: DownloadSettings, service: Service) -> None:
             consumer,
             FolderDestination(folder, staging.own),
             staging,
-            Quarantine(settings.output_dir / RESERVED / "quarantine", settings.topic_name),
+            Quarantine(settings.output_dir, settings.topic_name),
             troubles,
             _policy(settings, info),
         ).run(service.stop, service.beat)
@@ -62,12 +62,14 @@ def _prepare(output: Path) -> tuple[Staging, Folder]:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(in_words(error, output)) from None
-    staging, folder = Staging(output / RESERVED / "staging"), Folder(output)
+    staging, folder = Staging(output), Folder(output)
     try:
         staging.start()
     except Retryable as error:
         raise ConfigError(str(error)) from None
     folder.check(staging.own)
+    if not folder.has_times:
+        _log.warning("%s cannot keep the times of files: they get the time of their arrival", output)
     if not folder.has_marks:
         _log.warning("%s cannot keep extended attributes: versions are told apart by their times only", output)
     return staging, folder

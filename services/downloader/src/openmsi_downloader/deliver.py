@@ -1,5 +1,6 @@
 """Puts complete files into a folder: each appears whole, verified and durable, or not at all."""
 
+import contextlib
 import logging
 from pathlib import Path
 from uuid import uuid4
@@ -26,32 +27,42 @@ class FolderDestination:
 
     def deliver(self, file: CompleteFile) -> Verdict:
         """As `Destination.deliver`: on return the file is durable under its name, or one that wins is."""
-        path = file.generation.path
+        path, version = file.generation.path, file.version
         placed = self._folder.version(path, file.size)
-        verdict = judge(file.version, placed)
-        if placed is not None and file.version.source and placed.source not in ("", file.version.source):
-            _log.warning("%s is written by two sources: %s and %s", path, placed.source, file.version.source)
-        if verdict is Verdict.OLDER and placed is not None and self._is_foreign(placed):
-            raise BadFile("a newer file that did not come from this topic is at its place: move that one away")
+        verdict = judge(version, placed)
+        if placed is not None and verdict is not Verdict.REPEAT:
+            if placed.source and version.source and placed.source != version.source:
+                _log.warning("%s is written by two sources: %s and %s", path, placed.source, version.source)
+            if verdict is Verdict.OLDER and self._folder.has_marks and placed.logged == UNMARKED:
+                raise BadFile("a newer file that did not come from this topic is at its place: move that one away")
         if verdict is Verdict.NEWER:
-            self._place(file)
+            verdict = self._place(file)
+        if verdict is Verdict.NEWER:
             _log.info("placed %s (%d bytes, partition %d)", path, file.size, file.partition)
-        elif file.staged is not None:
-            file.staged.unlink(missing_ok=True)
+        elif verdict is Verdict.OLDER:
+            _log.info("dropped an older upload of %s", path)
+        if verdict is not Verdict.NEWER and file.staged is not None:
+            with contextlib.suppress(OSError):
+                file.staged.unlink(missing_ok=True)
         return verdict
 
-    def _is_foreign(self, placed: Version) -> bool:
-        return self._folder.has_marks and placed.logged == UNMARKED
-
-    def _place(self, file: CompleteFile) -> None:
+    def _place(self, file: CompleteFile) -> Verdict:
         if file.staged is not None:
-            self._folder.place(file.staged, file.generation.path, file.version)
-            return
+            return self._finish_and_place(file, file.staged)
         assert file.data is not None  # a file without staged bytes came in one piece
         staged = self._scratch / uuid4().hex
         try:
             stage_whole(staged, file.data)
-            self._folder.place(staged, file.generation.path, file.version)
-        except BaseException:
-            staged.unlink(missing_ok=True)
-            raise
+            return self._finish_and_place(file, staged)
+        finally:
+            with contextlib.suppress(OSError):
+                staged.unlink(missing_ok=True)
+
+    def _finish_and_place(self, file: CompleteFile, staged: Path) -> Verdict:
+        path, version = file.generation.path, file.version
+        self._folder.finish(staged, version)
+        # Again, at the last moment: while this process was frozen, another member may have placed a newer one.
+        verdict = self.verdict(path, version)
+        if verdict is Verdict.NEWER:
+            self._folder.place(staged, path)
+        return verdict

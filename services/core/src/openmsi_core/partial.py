@@ -1,0 +1,50 @@
+"""A staged file that is not complete yet: what of it is there, and its SHA-512 so far."""
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openmsi_core.errors import StagedBytesLost
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Partial:
+    """The bytes of ``path`` that have come, as far as they are known to be right."""
+
+    path: Path
+    hashed: int = 0
+    """Bytes from the start that are there without a gap and are in `digest`."""
+    digest: Any = field(default_factory=hashlib.sha512)
+    ahead: dict[int, int] = field(default_factory=dict)
+    """Start → end of what lies beyond the first gap, bytes."""
+
+    @property
+    def extents(self) -> dict[int, int]:
+        """Start → end of all that is there, bytes."""
+        return ({0: self.hashed} if self.hashed else {}) | self.ahead
+
+    def note(self, start: int, end: int) -> None:
+        """Bytes ``start`` … ``end`` were written."""
+        self.ahead[start] = max(self.ahead.get(start, 0), end)
+
+    def hash_forward(self, file: int) -> None:
+        """Extend the hash over all bytes that now follow without a gap, read from ``file``.
+
+        Raises StagedBytesLost when they are not there, OSError when they cannot be read now: then call again.
+        """
+        while (end := self.ahead.get(self.hashed)) is not None:
+            start = read = self.hashed
+            digest = self.digest.copy()  # takes in the whole extent or, when the disk fails on the way, nothing
+            os.lseek(file, start, os.SEEK_SET)
+            while read < end:
+                block = os.read(file, min(_READ_BYTES, end - read))
+                if not block:
+                    raise StagedBytesLost(f"the staged file {self.path} was cut short, reading it again")
+                digest.update(block)
+                read += len(block)
+            self.digest, self.hashed = digest, end
+            del self.ahead[start]

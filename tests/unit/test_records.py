@@ -1,0 +1,112 @@
+"""From messages to arrivals: nothing is lost, nothing raises, batches stay small."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import Consumer, KafkaError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openmsi_core.chunk import encode_value
+from openmsi_core.records import Piece, Poison, Reader, decode
+from tests.support.receiving import FakeMessage, arrival
+from tests.support.sending import chunks, upload
+
+
+def test_a_good_record() -> None:
+    (chunk,) = chunks("sub/a", b"hello")
+    by = upload(b"hello")
+    piece = arrival(chunk, by, partition=3, offset=7, time=99)
+    assert isinstance(piece, Piece)
+    assert (piece.chunk, piece.upload, piece.generation.path.text) == (chunk, by, "sub/a")
+    assert (piece.version.logged, piece.version.upload_id, piece.generation.upload_id) == (
+        (99, 7),
+        by.upload_id,
+        by.upload_id,
+    )
+
+
+@pytest.mark.parametrize("value", [None, b"", b"garbage"])
+def test_poison_keeps_what_it_was(value: bytes | None) -> None:
+    poison = arrival(value, partition=3, offset=7)
+    assert isinstance(poison, Poison)
+    assert (poison.value, poison.record.key, poison.record.partition, poison.record.offset) == (value, b"key", 3, 7)
+    assert poison.reason
+
+
+def test_an_unsafe_path_is_poison() -> None:
+    (chunk,) = chunks("a", b"x")
+    poison = decode(cast(Any, FakeMessage(0, 0, 0, encode_value(chunk).replace(b"\xa1a", b"\xa2.."))))
+    assert isinstance(poison, Poison)
+    assert ".." in poison.reason
+
+
+def test_a_record_without_a_time_counts_as_old() -> None:
+    assert arrival(b"", time=-1).record.timestamp == 0
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.none() | st.binary(max_size=300), st.lists(st.tuples(st.text(max_size=20), st.none() | st.binary(max_size=40)))
+)
+def test_nothing_raises(value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+    assert isinstance(decode(cast(Any, FakeMessage(0, 0, 0, value, headers))), Poison)
+
+
+class FakeFailure(FakeMessage):
+    """What Kafka delivers instead of a record."""
+
+    def error(self) -> Any:
+        return KafkaError(KafkaError._AUTO_OFFSET_RESET)
+
+
+class FakeConsumer:
+    """Gives ``messages``, and notes how many were asked for."""
+
+    def __init__(self, messages: list[FakeMessage]) -> None:
+        self.messages = messages
+        self.asked: list[int] = []
+
+    def poll(self, _timeout: float) -> FakeMessage | None:
+        return self.messages.pop(0) if self.messages else None
+
+    def consume(self, count: int, timeout: float) -> list[FakeMessage]:
+        assert timeout == 0
+        self.asked.append(count)
+        taken, self.messages = self.messages[:count], self.messages[count:]
+        return taken
+
+
+def read_all(consumer: FakeConsumer) -> tuple[list[int], list[int]]:
+    """Offsets and partitions with errors, in the order of their arrival."""
+    offsets: list[int] = []
+    failures: list[int] = []
+    with ThreadPoolExecutor(2) as pool:
+        reader = Reader(cast(Consumer, consumer), pool)
+        while consumer.messages:
+            incoming, errors = reader.read(0.1)
+            offsets += [each.arrival.result().record.offset for each in incoming]
+            failures += [partition for _, partition in errors]
+        assert reader.read(0.0) == ([], [])
+    return offsets, failures
+
+
+def test_order_is_kept_and_errors_lose_nothing() -> None:
+    messages = [FakeMessage(0, i, 0, b"x" * (i % 7)) for i in range(300)]
+    messages[::50] = [FakeFailure(i, 0, 0, b"") for i in range(6)]
+    offsets, failures = read_all(FakeConsumer(messages))
+    assert offsets == [i for i in range(300) if i % 50]
+    assert failures == list(range(6))
+
+
+@pytest.mark.parametrize(("size", "least", "most"), [(100, 500, 1000), (524_288, 10, 16), (20 << 20, 1, 1)])
+def test_a_batch_is_some_8_mb(size: int, least: int, most: int) -> None:
+    value = bytes(size)
+    consumer = FakeConsumer([FakeMessage(0, i, 0, value) for i in range(2500 if size < 1000 else 60)])
+    read_all(consumer)
+    assert least <= max(consumer.asked) <= most
+
+
+def test_nothing_but_errors() -> None:
+    assert read_all(FakeConsumer([FakeFailure(2, 0, 0, b"")])) == ([], [2])

@@ -1,0 +1,320 @@
+"""Staged bytes: any order of chunks, damage and loss noticed, disks that refuse, folders of dead processes."""
+
+import errno
+import hashlib
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openmsi_core import locks, staging
+from openmsi_core.chunk import Chunk
+from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.generation import Generation
+from openmsi_core.staging import Staging
+from tests.support.sending import chunks
+
+CONTENT = random.Random(1).randbytes(10_500)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Staging]:
+    made = Staging(tmp_path)
+    made.start()
+    yield made
+    made.close()
+
+
+def cut(content: bytes = CONTENT, path: str = "a", size: int = 1000) -> tuple[Generation, list[Chunk]]:
+    pieces = list(chunks(path, content, size=size))
+    return Generation.of(pieces[0], None), pieces
+
+
+def write(stage: Staging, generation: Generation, pieces: list[Chunk]) -> None:
+    for piece in pieces:
+        stage.write(generation, piece)
+
+
+def open_fds() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_chunks_in_any_order(stage: Staging, seed: int) -> None:
+    generation, pieces = cut()
+    random.Random(seed).shuffle(pieces)
+    write(stage, generation, pieces)
+    assert stage.seal(generation).read_bytes() == CONTENT
+
+
+def test_chunks_of_unequal_lengths(stage: Staging) -> None:
+    generation, pieces = cut()
+    parts, start = [], 0
+    for length in (1, 0, 4000, 37, 6462):
+        data = CONTENT[start : start + length]
+        parts.append(replace(pieces[0], offset=start, data=data))
+        start += length
+    write(stage, generation, parts[::-1])
+    assert stage.seal(generation).read_bytes() == CONTENT
+
+
+def test_little_is_left_to_hash_at_the_end(stage: Staging) -> None:
+    generation, pieces = cut()
+    write(stage, generation, pieces[:5] + pieces[7:])
+    partial = stage.partial(generation)
+    assert partial is not None
+    assert partial.hashed == 5000
+    assert partial.extents == {0: 5000} | {start: start + 1000 for start in (7000, 8000, 9000)} | {10_000: 10_500}
+
+
+Damage = Callable[[list[Chunk]], list[Chunk]]
+DAMAGE: dict[str, Damage] = {
+    "a chunk is missing": lambda pieces: pieces[:3] + pieces[4:],
+    "the first is missing": lambda pieces: pieces[1:],
+    "two overlap": lambda pieces: [*pieces[:3], replace(pieces[3], offset=2990), *pieces[4:]],
+    "one lies inside another": lambda pieces: [*pieces, replace(pieces[3], offset=3100, data=b"x" * 10)],
+    "one lies far out": lambda pieces: [*pieces[:-1], replace(pieces[-1], offset=1 << 40)],
+    "two changed places": lambda pieces: [
+        replace(pieces[1], offset=0), replace(pieces[0], offset=1000), *pieces[2:]
+    ],
+    "one has other bytes": lambda pieces: [*pieces[:3], replace(pieces[3], data=bytes(1000)), *pieces[4:]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_that_does_not_fit_together_is_bad(stage: Staging, damage: Damage, order: int) -> None:
+    generation, pieces = cut()
+    write(stage, generation, damage(pieces)[::order])
+    for _ in range(2):  # asking again gives the same answer
+        with pytest.raises(BadFile):
+            stage.seal(generation)
+    partial = stage.partial(generation)
+    assert partial is not None
+    assert partial.path.exists()
+    stage.discard(generation)
+    assert not partial.path.exists()
+
+
+def test_a_bit_that_flips_on_disk_before_it_is_hashed(stage: Staging) -> None:
+    generation, pieces = cut()
+    write(stage, generation, pieces[1:])
+    partial = stage.partial(generation)
+    assert partial is not None
+    with partial.path.open("r+b") as file:
+        file.seek(5555)
+        byte = file.read(1)[0]
+        file.seek(5555)
+        file.write(bytes([byte ^ 4]))
+    stage.write(generation, pieces[0])
+    with pytest.raises(BadFile, match="SHA-512"):
+        stage.seal(generation)
+
+
+def test_a_huge_offset_takes_no_space(stage: Staging) -> None:
+    generation, pieces = cut()
+    stage.write(generation, replace(pieces[0], offset=1 << 43))
+    partial = stage.partial(generation)
+    assert partial is not None
+    assert partial.path.stat().st_blocks * 512 < 100_000
+
+
+@pytest.mark.parametrize("code", [errno.EFBIG, errno.EINVAL])
+def test_an_offset_beyond_any_file_is_bad(stage: Staging, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refuse(_file: int, _data: bytes, _offset: int) -> None:
+        raise OSError(code, "too far")
+
+    monkeypatch.setattr(staging, "write_all", refuse)  # some file systems would take 2⁶² bytes
+    generation, pieces = cut()
+    with pytest.raises(BadFile, match="offset"):
+        stage.write(generation, replace(pieces[0], offset=2**62))
+
+
+def test_more_files_than_may_be_open(stage: Staging) -> None:
+    before = open_fds()
+    files = [cut(os.urandom(3000), f"file{i}") for i in range(200)]
+    for number in range(3):
+        for generation, pieces in files:
+            stage.write(generation, pieces[number])
+    assert open_fds() - before <= 64
+    for generation, _ in files:
+        assert hashlib.sha512(stage.seal(generation).read_bytes()).digest() == generation.file_hash
+    assert open_fds() == before
+
+
+def test_a_removed_file_is_noticed_when_it_is_opened_again(stage: Staging) -> None:
+    generation, pieces = cut()
+    stage.write(generation, pieces[0])
+    stage.partial(generation).path.unlink()  # type: ignore[union-attr]  # a failing test says so as well
+    for i in range(64):
+        other, others = cut(os.urandom(3000), f"file{i}")
+        stage.write(other, others[0])
+    with pytest.raises(StagedBytesLost):
+        stage.write(generation, pieces[1])
+    stage.discard(generation)
+    write(stage, generation, pieces)
+    assert stage.seal(generation).read_bytes() == CONTENT
+
+
+def test_a_file_that_was_cut_short_is_noticed(stage: Staging) -> None:
+    generation, pieces = cut()
+    write(stage, generation, pieces[1:])
+    partial = stage.partial(generation)
+    assert partial is not None
+    os.truncate(partial.path, 4000)
+    with pytest.raises(StagedBytesLost):
+        stage.write(generation, pieces[0])
+
+
+def test_a_full_disk_and_the_same_chunk_again(stage: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    generation, pieces = cut()
+    write(stage, generation, pieces[:3])
+    write_really, room = os.write, [400]
+
+    def write_some(file: int, data: bytes) -> int:
+        if not room:
+            raise OSError(errno.ENOSPC, "full")
+        return write_really(file, bytes(data)[: room.pop()])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", write_some)
+        for _ in range(2):
+            with pytest.raises(Retryable, match="is full: free some space"):
+                stage.write(generation, pieces[3])
+    write(stage, generation, pieces[3:])
+    assert stage.seal(generation).read_bytes() == CONTENT
+
+
+def test_a_disk_that_cannot_be_read_for_a_moment(stage: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is hashed twice, and nothing left out, wherever a read fails."""
+    content = os.urandom(5 << 20)
+    read_really = os.read
+    for failing in range(6):
+        generation, pieces = cut(content, f"file{failing}", size=2 << 20)
+        reads = iter(range(99))
+
+        def read(file: int, count: int, reads: Iterator[int] = reads, failing: int = failing) -> bytes:
+            if next(reads) == failing:
+                raise OSError(errno.EIO, "broken")
+            return read_really(file, count)
+
+        monkeypatch.setattr(os, "read", read)
+        write(stage, generation, pieces[::-1])
+        while True:
+            try:
+                staged = stage.seal(generation)
+                break
+            except Retryable:
+                continue
+        assert staged.read_bytes() == content
+
+
+def test_a_wiped_folder_is_made_again(stage: Staging, tmp_path: Path) -> None:
+    generation, pieces = cut()
+    write(stage, generation, pieces[:5])
+    shutil.rmtree(tmp_path / ".openmsi")
+    new = cut(b"new" * 1000, "b")
+    with pytest.raises(Retryable):
+        write(stage, *new)
+    stage.heal()
+    write(stage, *new)
+    assert stage.seal(new[0]).read_bytes() == b"new" * 1000
+    assert locks.try_lock(stage.own / "lock") is None, "it is locked again"
+
+
+def test_a_missing_root_is_not_made(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    stage = Staging(root)
+    stage.start()
+    shutil.rmtree(root)
+    with pytest.raises(Retryable, match="bring the folder back"):
+        stage.heal()
+    assert not root.exists()
+    stage.close()
+
+
+def test_another_disk_at_the_place_of_the_root_is_left_alone(stage: Staging, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / ".openmsi")
+    stage._device += 1
+    stage.heal()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_dead_processes_are_removed_and_those_of_living_ones_are_not(tmp_path: Path) -> None:
+    alive, dead = Staging(tmp_path), Staging(tmp_path)
+    alive.start()
+    dead.start()
+    write(dead, *cut())
+    assert dead._lock is not None
+    for file in dead._files.values():
+        os.close(file)
+    dead._lock.close()  # as the operating system does when a process ends
+    newcomer = Staging(tmp_path)
+    newcomer.start()
+    assert {folder.name for folder in alive.own.parent.iterdir()} == {alive.own.name, newcomer.own.name}
+    for each in (alive, newcomer):
+        each.close()
+    assert list(alive.own.parent.iterdir()) == []
+
+
+def test_a_folder_that_is_taken_for_dead_while_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = iter([True])
+
+    def lock_late(path: Path) -> object:
+        file = locks.try_lock(path)
+        if next(first, False):
+            shutil.rmtree(path.parent)
+        return file
+
+    monkeypatch.setattr(staging, "try_lock", lock_late)
+    stage = Staging(tmp_path)
+    stage.start()
+    write(stage, *cut())
+    stage.close()
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(_file: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks, "lock", no_locks)
+    stage = Staging(tmp_path)
+    with pytest.raises(Retryable, match="No locks available"):
+        stage.start()
+    stage.close()
+
+
+def test_borrowed_bytes_are_checked_and_never_removed(stage: Staging, tmp_path: Path) -> None:
+    generation, pieces = cut()
+    kept = tmp_path / "kept"
+    kept.write_bytes(CONTENT[:3000] + bytes(1000) + CONTENT[4000:6000])
+    stage.borrow(generation, kept, {0: 3000, 4000: 6000})
+    stage.discard(generation)
+    assert kept.exists()
+    stage.borrow(generation, kept, {0: 3000, 4000: 6000})
+    write(stage, generation, [pieces[3], *pieces[6:]])
+    assert stage.seal(generation) == kept
+    assert kept.read_bytes() == CONTENT
+    stage.remove(kept)
+    assert kept.exists()
+
+
+def test_borrowed_bytes_that_were_cut_off(stage: Staging, tmp_path: Path) -> None:
+    generation, _ = cut()
+    kept, before = tmp_path / "kept", open_fds()
+    kept.write_bytes(CONTENT[:2000])
+    with pytest.raises(StagedBytesLost):
+        stage.borrow(generation, kept, {0: 3000})
+    assert stage.partial(generation) is None
+    assert open_fds() == before
+
+
+def test_closing_removes_everything(stage: Staging) -> None:
+    write(stage, *cut())
+    stage.close()
+    assert not stage.own.exists()
