@@ -1,0 +1,65 @@
+# Every target prepares what it needs (tools/setup); where that is there already, it only does its job.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTEST := .venv/bin/pytest
+SCRIPTS := .ci/run tools/bases tools/compose tools/kafka-jars tools/lock tools/native tools/setup tools/up \
+  images/bases/stand-in $(wildcard images/bases/kafka/*) images/custom/startup-script.sh
+# More words for pytest: make unit ARGS="-k chunk"
+ARGS ?=
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+up: ## start everything: files dropped into ./data appear in ./downloads
+	@tools/up
+down: ## stop it; all data is kept
+	@tools/compose down
+logs: ## follow what the services say (Ctrl-C ends following)
+	@tools/compose logs --follow --tail 50
+images: ## build the images
+	@tools/setup engine
+	@tools/compose build
+up-native: ## the same as up on a machine without containers
+	@tools/native up
+down-native: ## stop what up-native has started
+	@tools/native down
+
+unit: test-unit ## the quick tests
+test: ## all tests, against a real broker and the built images
+	@tools/setup python java engine
+	$(PYTEST) $(wildcard tests/unit tests/contract tests/integration tests/e2e) $(ARGS)
+test-unit: ## tests without network
+	@tools/setup python
+	$(PYTEST) tests/unit $(ARGS)
+test-contract: ## tests of what others rely on
+	@tools/setup python java
+	$(PYTEST) tests/contract $(ARGS)
+test-integration: ## tests of the programs against a real broker
+	@tools/setup python java
+	$(PYTEST) tests/integration $(ARGS)
+test-e2e: ## tests of the built images under compose
+	@tools/setup python java engine
+	$(PYTEST) tests/e2e $(ARGS)
+bench: ## measure rates and delays
+	@tools/setup python java
+	.venv/bin/python -m tests.perf.bench $(ARGS)
+check: ## formatting, lint, types, architecture, Dockerfiles, scripts
+	@tools/setup python
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy services/*/src tests
+	.venv/bin/lint-imports
+	.venv/bin/hadolint images/Dockerfile images/custom/Dockerfile
+	.venv/bin/shellcheck $(SCRIPTS)
+lock: ## take newer versions of dependencies into the locked requirement files
+	@tools/setup python engine
+	@tools/lock
+clean: ## delete what make has made, except ./data, ./downloads and docker's volumes
+	@tools/native down
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-integration test-e2e \
+  bench check lock clean

@@ -1,0 +1,67 @@
+"""What is in the images, and what is not."""
+
+import json
+
+import pytest
+
+from openmsi_core import __version__
+from tests.support.broker import ROOT, unique
+from tests.support.containers import PREFIX, Container, Images, run
+
+_BUDGET = 45_000_000
+_PROGRAMS = {
+    "uploader": {"DataFileUploadDirectory", "UploadDataFile"},
+    "downloader": {"DataFileDownloadDirectory"},
+}
+_ABSENT = ("pip", "pip3", "gcc", "cc", "make", "git", "curl")
+_PACKAGES = ("openmsi_uploader", "openmsi_downloader", "watchdog", "boto3", "pip", "ensurepip", "pygments", "pytest")
+
+
+def _in(image: str, *command: str) -> str:
+    return run("docker", "run", "--rm", "--network=none", image, *command)
+
+
+def _size(image: str) -> int:
+    return int(run("docker", "image", "inspect", "--format={{.Size}}", image))
+
+
+@pytest.mark.parametrize("service", _PROGRAMS)
+def test_an_image_holds_what_it_runs_and_nothing_else(images: Images, service: str) -> None:
+    image = getattr(images, service)
+    programs = set(_in(image, "ls", "/opt/openmsi/bin").split())
+    assert {name for name in programs if not name.startswith("python")} == _PROGRAMS[service]
+    assert _in(image, "sh", "-c", f"command -v {' '.join(_ABSENT)} || true") == ""
+    code = f"import importlib.util as u; print(*[p for p in {_PACKAGES!r} if u.find_spec(p)])"
+    expected = {"uploader": {"openmsi_uploader", "watchdog"}, "downloader": {"openmsi_downloader"}}
+    assert set(_in(image, "python", "-c", code).split()) == expected[service]
+
+
+@pytest.mark.parametrize("service", _PROGRAMS)
+def test_an_image_adds_little_to_its_base(images: Images, service: str) -> None:
+    added = _size(getattr(images, service)) - _size(images.python)
+    assert added < _BUDGET, f"{service} adds {added / 1e6:.1f} MB"
+
+
+@pytest.mark.parametrize("service", _PROGRAMS)
+def test_an_image_says_what_it_is(images: Images, service: str) -> None:
+    (described,) = json.loads(run("docker", "image", "inspect", getattr(images, service)))
+    config = described["Config"]
+    assert config["Labels"]["org.opencontainers.image.version"] == __version__
+    assert config["Labels"]["org.opencontainers.image.title"] == f"openmsi/{service}"
+    assert config["User"] == "1000:1000"
+    assert config["WorkingDir"] == "/home/openmsi"
+    assert not config["Entrypoint"]
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "openmsi_core.health"]
+
+
+def test_the_template_for_own_images_builds_and_runs(images: Images) -> None:
+    tag = unique(PREFIX)
+    base = f"OPENMSI_IMAGE={images.downloader}"
+    run("docker", "build", "--quiet", "--tag", tag, "--build-arg", base, ROOT / "images/custom")
+    container = Container(ROOT, tag)
+    try:
+        assert container.exits() == 1
+        assert "OPENMSI_TOPIC_NAME: is not set in openmsi.env" in container.output
+    finally:
+        container.remove()
+        run("docker", "image", "rm", tag)
