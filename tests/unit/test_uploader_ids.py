@@ -51,6 +51,17 @@ def test_ids_grow_whatever_the_clock_does_and_however_often_the_program_is_kille
             last = new
 
 
+def test_beyond_its_bound_a_program_begins_after_the_ids_of_others_with_the_same_state_folder(tmp_path: Path) -> None:
+    clock = Clock()
+    ids = UploadIds(tmp_path, 1000, clock)
+    ids.next()
+    for _ in range(20):
+        bound = int((tmp_path / "upload-ids").read_text())
+        other = UploadIds(tmp_path, 1, clock).next()
+        clock.ms = bound
+        assert ids.next() > other
+
+
 def test_the_disk_is_asked_once_in_a_reserve(tmp_path: Path) -> None:
     clock = Clock()
     ids = UploadIds(tmp_path, 1000, clock)

@@ -53,6 +53,16 @@ def test_a_change_found_when_due_is_not_settled() -> None:
     assert settling.check("a", looks(11), due)
 
 
+def test_a_change_told_between_due_and_check_is_not_settled() -> None:
+    settling = Settling(3.0)
+    settling.observe("a", looks(10), 0.0)
+    assert settling.due(3.0) == ["a"]
+    settling.observe("a", looks(11), 3.0)
+    assert not settling.check("a", looks(11), 3.0)
+    assert settling.due(6.0) == ["a"]
+    assert settling.check("a", looks(11), 6.0)
+
+
 def test_a_file_that_never_settles_stays_and_is_looked_at_less_and_less_often_up_to_10_s() -> None:
     settling = Settling(0.1)
     settling.observe("a", looks(0), 0.0)

@@ -107,11 +107,15 @@ def _run_main(program: str, settings: S, main: Callable[[S, Service], None]) -> 
         service = Service(heartbeat, update_seconds=-1 if display else settings.update_seconds, display=display)
         with _signals_into(commands), _thread_failures(failures, service), _obeying(commands, service):
             read_keys(commands.put)
-            main(settings, service)
-    if heartbeat:
-        heartbeat.remove()
+            try:
+                main(settings, service)
+            except Exception:
+                if not failures:  # else what main says is only what came of a thread's death
+                    raise
     if failures:
         raise failures[0]
+    if heartbeat:
+        heartbeat.remove()
     _log.info("%s has stopped: %s", program, service.status)
 
 

@@ -180,6 +180,7 @@ class Director:
             self._service.beat(self._status(time.monotonic()))
         self._take_in(0.0)
         self._sending.commit_now(time.monotonic())
+        self._service.beat(self._status(time.monotonic()))
         self._watcher.stop(timeout=1.0)
         if rest := len(self._pending):
             _log.info("%d files that were not acknowledged yet are sent at the next start", rest)

@@ -106,12 +106,15 @@ class RootEvents:
         return self._observer is not None and self.trust.trusted
 
     def _start(self) -> None:
+        observer: BaseObserver | None = None
         try:
             observer = Observer()
             observer.schedule(self._handler, str(self._root), recursive=True, event_filter=_KINDS)
             observer.start()
         except OSError as error:
             self._say_polling(f"the system cannot tell of changes there ({error.strerror or error})")
+            if observer:
+                observer.stop()  # it has begun a thread before its start
         else:
             self._observer = observer
 

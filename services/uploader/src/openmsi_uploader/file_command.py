@@ -59,7 +59,7 @@ class _OneFile:
         self._producer = make_producer(
             settings.producer,
             max_message_bytes=settings.chunk_size + RECORD_OVERHEAD,
-            queue_bytes=64_000_000,
+            queue_bytes=48_000_000,
             troubles=self._troubles,
         )
         self._uploader = Uploader(settings.filepath.parent, self._producer, self._outcomes.put)

@@ -50,7 +50,7 @@ class WatchSettings(ProgramSettings):
     )
     chunk_size: ChunkSize = Field(DEFAULT_CHUNK_SIZE, description="bytes of a file in one message")
     queue_max_size: float = Field(
-        64, gt=0, description=f"megabytes that may wait for the broker, at most {_MAX_QUEUE_MB}"
+        48, gt=0, description=f"megabytes that may wait for the broker, at most {_MAX_QUEUE_MB}"
     )
     upload_existing: bool = Field(False, description="also send what is in the folder at the first start")
     watchdog_lag_time: float = Field(3, ge=0, description="seconds a file must stay unchanged before it is sent")

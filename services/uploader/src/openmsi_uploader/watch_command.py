@@ -30,7 +30,7 @@ def watch(settings: WatchSettings, service: Service) -> None:
     with lock_state_dir(settings.state_dir, f"{settings.program} of {folder} to topic {topic}"):
         ledger = open_ledger(settings.state_dir, topic, folder)
         try:
-            _first_look(settings, ledger, began_ns)
+            first_look(settings, ledger, began_ns)
             selection = select(settings.upload_regex, settings.include, settings.exclude)
             Director(settings, selection, service, ledger).run()
         except sqlite3.Error as error:
@@ -59,7 +59,7 @@ def _check_folder(settings: WatchSettings) -> None:
         raise ConfigError(f"the upload folder {folder} cannot be read ({error.strerror})") from None
 
 
-def _first_look(settings: WatchSettings, ledger: Ledger, began_ns: int) -> None:
+def first_look(settings: WatchSettings, ledger: Ledger, began_ns: int) -> None:
     """Settle what becomes of files that were there before the first start; durable on return.
 
     What has changed since this program began counts as new, so nothing that arrives while we look is missed.
