@@ -21,7 +21,8 @@ logs: ## follow what the services say (Ctrl-C ends following)
 	@tools/compose logs --follow --tail 50
 images: ## build the images
 	@tools/setup engine
-	@tools/compose build
+	@tools/compose build --quiet
+	@docker image ls --filter reference='openmsi/*' --filter dangling=false
 up-native: ## the same as up on a machine without containers
 	@tools/native up
 down-native: ## stop what up-native has started
