@@ -1,17 +1,16 @@
 """`DataFileDownloadDirectory` against a real broker: what was sent is in the folder, whole, or not at all."""
 
 import dataclasses
-import json
 import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from openmsi_core.chunk import Chunk
 from tests.support.broker import Broker, unique
+from tests.support.downloading import committed, reasons, tree
 from tests.support.running import POWERLESS, Program, wait_for
 from tests.support.sending import Sender, chunks, upload
 
@@ -44,24 +43,6 @@ def sender(kafka: Broker, topic: str) -> Sender:
     return Sender(kafka.bootstrap, topic)
 
 
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every delivered file: path → content."""
-    found = (p for p in folder.rglob("*") if p.is_file() and ".openmsi" not in p.parts)
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in found}
-
-
-def reasons(folder: Path) -> list[dict[str, object]]:
-    """The reasons of all that is in quarantine."""
-    return [json.loads(p.read_text()) for p in sorted((folder / ".openmsi" / "quarantine").glob("*/reason.json"))]
-
-
-def committed(kafka: Broker, topic: str, group: str) -> dict[int, int]:
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group})
-    places = consumer.committed([TopicPartition(topic, p) for p in range(4)], timeout=10)
-    consumer.close()
-    return {place.partition: place.offset for place in places}
-
-
 def test_trees_arrive_byte_for_byte(start: Start, sender: Sender, out: Path) -> None:
     sent = {
         "root.txt": b"hello",
@@ -87,7 +68,7 @@ def test_restart_resumes_and_places_nothing_twice(start: Start, sender: Sender, 
     first = start("--consumer_group_id", group)
     wait_for(lambda: tree(out), "the first file")
     assert first.stop() == 0
-    assert sum(offset for offset in committed(kafka, sender.topic, group).values() if offset > 0) == 5
+    assert sum(offset for offset in committed(kafka.bootstrap, sender.topic, group).values() if offset > 0) == 5
     inode = (out / "one").stat().st_ino
     sender.file("two", b"2")
     second = start("--consumer_group_id", group, name="second")
@@ -107,13 +88,13 @@ def test_offsets_never_pass_an_unfinished_file(start: Start, sender: Sender, out
     program = start("--consumer_group_id", group)
     wait_for(lambda: same_partition in tree(out), "the small file")
     program.kill()
-    assert committed(kafka, sender.topic, group)[sender.partition("big")] <= 0
+    assert committed(kafka.bootstrap, sender.topic, group)[sender.partition("big")] <= 0
     again = start("--consumer_group_id", group, name="again")
     again.says("reading partitions")
     sender.chunks(pieces[6:], by)
     wait_for(lambda: tree(out).get("big") == content, "the big file")
     assert again.stop() == 0
-    assert committed(kafka, sender.topic, group)[sender.partition("big")] == 11
+    assert committed(kafka.bootstrap, sender.topic, group)[sender.partition("big")] == 11
 
 
 def test_newest_generation_wins_however_chunks_interleave(start: Start, sender: Sender, out: Path) -> None:

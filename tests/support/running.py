@@ -36,9 +36,10 @@ class Program:
         *command: str,
         env: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        config: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.config").write_text(CONFIG)
+        (folder / "config.config").write_text(CONFIG + config)
         self.state = folder / "state"
         self._log = folder / "output.txt"
         environment = {

@@ -138,3 +138,12 @@ def test_offsets_of_a_partition_that_comes_back_are_told_again() -> None:
     watermark.forget([0])
     watermark.done(0, 4)
     assert watermark.advanced() == {0: 5}
+
+
+def test_what_is_to_be_read_again_is_not_done() -> None:
+    watermark = Watermark[str]()
+    watermark.hold(0, 3, "file")
+    watermark.done(0, 9)
+    assert watermark.rewind("file") == {0: 3}
+    watermark.release("file")
+    assert watermark.committable(0) == 3

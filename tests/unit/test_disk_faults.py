@@ -20,7 +20,8 @@ import pytest
 from openmsi_core.errors import Retryable
 from openmsi_core.placing import Folder
 from openmsi_downloader.deliver import FolderDestination
-from tests.support.receiving import Log, Member
+from tests.support.fake_log import Log
+from tests.support.receiving import Member
 from tests.support.sending import chunks, upload
 
 CONTENT = bytes(range(256)) * 12

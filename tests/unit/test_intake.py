@@ -11,7 +11,8 @@ from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile, Retryable
 from openmsi_core.generation import Verdict
 from openmsi_core.scatter import ScatterWarning
-from tests.support.receiving import Log, Member, MemoryDestination, arrival
+from tests.support.fake_log import Log, arrival
+from tests.support.receiving import Member, MemoryDestination
 from tests.support.sending import chunks, upload
 
 CONTENT = bytes(range(256)) * 20
@@ -213,3 +214,21 @@ def test_scattered_files_are_told_of_once(member: Member, caplog: pytest.LogCapt
     warning.look([])
     warning.look(member.intake.stalled(60))
     assert len(caplog.records) == 2
+
+
+def test_a_parked_file_keeps_its_place_in_the_log(member: Member, destination: MemoryDestination) -> None:
+    """Two programs that give no times: the one whose last chunk came later wins, also when that one was parked."""
+    late = list(chunks("a", CONTENT, mtime=0.0))
+    early = list(chunks("a", b"early" * 300, mtime=0.0))
+    for chunk in early:
+        member.log.append(0, chunk)
+    for chunk in late[1:]:
+        member.log.append(1, chunk)
+    while member.read(1):
+        pass
+    member.park()
+    member.log.append(0, late[0])
+    records = member.log.partitions[0]
+    records[-1] = arrival(late[0], offset=len(records) - 1, time=0)  # written first, read last
+    member.drain()
+    assert destination.tree == {"a": CONTENT}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from openmsi_core.chunk import Chunk, Upload
 from openmsi_core.generation import Generation, Verdict, judge, unfinished
 from openmsi_core.records import Piece, Poison
-from tests.support.receiving import Log, Member, MemoryDestination
+from tests.support.fake_log import Log
+from tests.support.receiving import Member, MemoryDestination
 from tests.support.sending import chunks
 
 MEMORY = next(iter(Path("/dev").glob("shm")), None)  # a real disk takes its time

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openmsi_core.chunk import encode_value
 from openmsi_core.records import Piece, Poison, Reader, decode
-from tests.support.receiving import FakeMessage, arrival
+from tests.support.fake_log import FakeMessage, arrival
 from tests.support.sending import chunks, upload
 
 

@@ -4,14 +4,13 @@ import errno
 import hashlib
 import os
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from openmsi_core import locks, staging
+from openmsi_core import staging
 from openmsi_core.chunk import Chunk
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation
@@ -213,82 +212,6 @@ def test_a_disk_that_cannot_be_read_for_a_moment(stage: Staging, monkeypatch: py
         assert staged.read_bytes() == content
 
 
-def test_a_wiped_folder_is_made_again(stage: Staging, tmp_path: Path) -> None:
-    generation, pieces = cut()
-    write(stage, generation, pieces[:5])
-    shutil.rmtree(tmp_path / ".openmsi")
-    new = cut(b"new" * 1000, "b")
-    with pytest.raises(Retryable):
-        write(stage, *new)
-    stage.heal()
-    write(stage, *new)
-    assert stage.seal(new[0]).read_bytes() == b"new" * 1000
-    assert locks.try_lock(stage.own / "lock") is None, "it is locked again"
-
-
-def test_a_missing_root_is_not_made(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    stage = Staging(root)
-    stage.start()
-    shutil.rmtree(root)
-    with pytest.raises(Retryable, match="bring the folder back"):
-        stage.heal()
-    assert not root.exists()
-    stage.close()
-
-
-def test_another_disk_at_the_place_of_the_root_is_left_alone(stage: Staging, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / ".openmsi")
-    stage._device += 1
-    stage.heal()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_folders_of_dead_processes_are_removed_and_those_of_living_ones_are_not(tmp_path: Path) -> None:
-    alive, dead = Staging(tmp_path), Staging(tmp_path)
-    alive.start()
-    dead.start()
-    write(dead, *cut())
-    assert dead._lock is not None
-    for file in dead._files.values():
-        os.close(file)
-    dead._lock.close()  # as the operating system does when a process ends
-    newcomer = Staging(tmp_path)
-    newcomer.start()
-    assert {folder.name for folder in alive.own.parent.iterdir()} == {alive.own.name, newcomer.own.name}
-    for each in (alive, newcomer):
-        each.close()
-    assert list(alive.own.parent.iterdir()) == []
-
-
-def test_a_folder_that_is_taken_for_dead_while_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = iter([True])
-
-    def lock_late(path: Path) -> object:
-        file = locks.try_lock(path)
-        if next(first, False):
-            shutil.rmtree(path.parent)
-        return file
-
-    monkeypatch.setattr(staging, "try_lock", lock_late)
-    stage = Staging(tmp_path)
-    stage.start()
-    write(stage, *cut())
-    stage.close()
-
-
-def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_locks(_file: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(locks, "lock", no_locks)
-    stage = Staging(tmp_path)
-    with pytest.raises(Retryable, match="No locks available"):
-        stage.start()
-    stage.close()
-
-
 def test_borrowed_bytes_are_checked_and_never_removed(stage: Staging, tmp_path: Path) -> None:
     generation, pieces = cut()
     kept = tmp_path / "kept"
@@ -312,9 +235,3 @@ def test_borrowed_bytes_that_were_cut_off(stage: Staging, tmp_path: Path) -> Non
         stage.borrow(generation, kept, {0: 3000})
     assert stage.partial(generation) is None
     assert open_fds() == before
-
-
-def test_closing_removes_everything(stage: Staging) -> None:
-    write(stage, *cut())
-    stage.close()
-    assert not stage.own.exists()

@@ -1,6 +1,7 @@
 """This process as a member of its consumer group: which partitions are ours, and what is committed for them."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,6 +16,8 @@ _log = logging.getLogger(__name__)
 
 _ASK_SECONDS = 5.0
 _COMMIT_SECONDS = 1.0
+_LAST_COMMIT_SECONDS = 3.0
+_LEAVE_SECONDS = 4.0
 _AT_THE_END = ("latest", "largest", "end")
 
 
@@ -45,12 +48,25 @@ class Membership:
         self.homeless: set[int] = set()
         """Partitions for which Kafka has no valid offset of ours; see `find_offsets`."""
         self._rewinds: dict[int, int] = {}
+        self._ended = False
 
     def join(self) -> None:
         """Subscribe; partitions come and go while the consumer polls."""
         self._consumer.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
+
+    def leave(self) -> None:
+        """Give all partitions back and leave the group; blocks for a few seconds at most.
+
+        Without a broker, librdkafka's close() waits until the session is over, for a commit that cannot be answered.
+        Nothing depends on that answer, so the process may end meanwhile.
+        """
+        closing = threading.Thread(target=self._consumer.close, name="close", daemon=True)
+        closing.start()
+        closing.join(_LEAVE_SECONDS)
+        if closing.is_alive():
+            _log.warning("left the group without an answer of the broker")
 
     def pause(self) -> None:
         """Go on polling, to stay in the group, without getting records."""
@@ -78,8 +94,22 @@ class Membership:
             else:
                 self._watermark.committed(offsets)
 
-    def commit_now(self, partitions: Iterable[int]) -> None:
-        """Commit all that is allowed for ``partitions``; durable on return unless the log says otherwise."""
+    def commit_at_end(self) -> None:
+        """Commit all that is allowed, for the last time; durable on return unless the log says otherwise.
+
+        Blocks for a few seconds at most. A broker that is away is not told: an unanswered commit would keep the
+        consumer from closing until the session is over, longer than a program that was told to stop has.
+        """
+        self._ended = True
+        try:
+            if self.assigned:
+                self._consumer.committed(self._at(self.assigned), timeout=_LAST_COMMIT_SECONDS)
+        except KafkaException as error:
+            _log.warning("offsets were not committed, some files will be read again: %s", error.args[0].str())
+        else:
+            self._commit_now(self.assigned)
+
+    def _commit_now(self, partitions: Iterable[int]) -> None:
         offsets = {p: o for p in partitions if (o := self._watermark.committable(p)) is not None}
         if not offsets:
             return
@@ -155,12 +185,13 @@ class Membership:
     def _on_revoke(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         leaving = {p.partition for p in partitions}
         self._before_leaving(leaving)
-        self.commit_now(leaving)
+        if not self._ended:
+            self._commit_now(leaving)
         self._leave(leaving)
 
     def _on_lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         leaving = {p.partition for p in partitions}
-        _log.warning("lost partitions %s to another member of the group", sorted(leaving))
+        _log.warning("lost partitions %s: the group heard nothing of this process for too long", sorted(leaving))
         self._leave(leaving)
 
     def _leave(self, partitions: set[int]) -> None:

@@ -106,11 +106,11 @@ class Receiver:
                 self._turn()
                 beat(self.status())
             self._finish(self._membership.assigned)
-            self._membership.commit_now(self._membership.assigned)
+            self._membership.commit_at_end()
         finally:
             self._deliveries.close()
             self._decoders.shutdown()
-            self._consumer.close()
+            self._membership.leave()
 
     def status(self) -> Status:
         """What was done, and what waits."""

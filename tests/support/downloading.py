@@ -1,0 +1,77 @@
+"""Downloaders as processes, and what they have made of a topic."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.support.running import Program
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every delivered file: path → content."""
+    found = (p for p in folder.rglob("*") if p.is_file() and ".openmsi" not in p.parts)
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in found}
+
+
+def reasons(folder: Path) -> list[dict[str, object]]:
+    """The reasons of all that is in quarantine."""
+    return [json.loads(p.read_text()) for p in sorted((folder / ".openmsi" / "quarantine").glob("*/reason.json"))]
+
+
+def committed(bootstrap: str, topic: str, group: str, partitions: int = 4) -> dict[int, int]:
+    """Partition → committed offset, negative where there is none."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    places = consumer.committed([TopicPartition(topic, p) for p in range(partitions)], timeout=10)
+    consumer.close()
+    return {place.partition: place.offset for place in places}
+
+
+class Downloads:
+    """Downloaders of ``topic`` into ``out``, each in a folder of its own below ``folder``."""
+
+    def __init__(self, bootstrap: str, topic: str, folder: Path) -> None:
+        self.bootstrap = bootstrap
+        self.topic = topic
+        self.out = folder / "out"
+        self._folder = folder
+        self._running: list[Program] = []
+
+    def start(
+        self,
+        *options: str,
+        name: str = "downloader",
+        prefix: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+        config: str = "",
+    ) -> Program:
+        """Start one more; with the ``name`` of an earlier one it gets the same state folder."""
+        command = ("DataFileDownloadDirectory", str(self.out), "--topic_name", self.topic, *options)
+        program = Program(self._folder / name, self.bootstrap, *command, prefix=prefix, env=env, config=config)
+        self._running.append(program)
+        return program
+
+    def kill(self) -> None:
+        """End all that still run."""
+        for program in self._running:
+            program.kill()
+
+    @property
+    def tree(self) -> dict[str, bytes]:
+        """Every delivered file: path → content."""
+        return tree(self.out)
+
+    @property
+    def reasons(self) -> list[dict[str, object]]:
+        """The reasons of all that is in quarantine."""
+        return reasons(self.out)
+
+    @property
+    def staged(self) -> list[Path]:
+        """Files that have come in part."""
+        return [path for path in (self.out / ".openmsi" / "staging").glob("*/*") if path.name != "lock"]
+
+    def committed(self, group: str) -> dict[int, int]:
+        """Partition → committed offset, negative where there is none."""
+        return committed(self.bootstrap, self.topic, group)
