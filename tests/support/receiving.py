@@ -16,6 +16,7 @@ from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Piece
 from openmsi_core.staging import Staging
 from openmsi_core.watermark import Watermark
+from tests.support.fake_log import Log
 
 
 class MemoryDestination:

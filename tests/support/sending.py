@@ -32,7 +32,9 @@ class Sender:
     """Sends records to one topic; every method returns when the broker has them."""
 
     def __init__(self, bootstrap: str, topic: str, partitions: int = 4) -> None:
-        self._producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 0, "log_level": 0})
+        self._producer = Producer(
+            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 0, "log_level": 0}
+        )
         self.topic = topic
         self._partitions = partitions
 

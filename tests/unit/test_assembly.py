@@ -78,7 +78,7 @@ STEPS = st.tuples(
     st.sampled_from(["hold", "done", "done", "release", "forget", "rewind", "commit"]),
     st.integers(0, 1),
     st.integers(0, 20),
-    st.sampled_from("ABC"),
+    st.sampled_from("AB"),
 )
 
 
@@ -95,7 +95,7 @@ class Model:
 
 
 @quick
-@given(st.lists(STEPS, max_size=40))
+@given(st.lists(STEPS, min_size=15, max_size=40))
 def test_watermark(steps: list[tuple[str, int, int, str]]) -> None:
     watermark, model, committed = Watermark[str](), Model(), dict[int, int]()
     for what, partition, offset, token in steps:

@@ -1,41 +1,13 @@
-"""Deliveries: several at once, one at a time for each path, in order, retried for ever, taken back when not ours."""
+"""Deliveries: several at once, one at a time for each path, in order, retried for ever."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from openmsi_core.chunk import Upload
-from openmsi_core.deliveries import CompleteFile, Deliveries, Finished
+from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
-from openmsi_core.generation import Generation, version_of
-from tests.support.sending import chunks
-
-Deliver = Callable[[CompleteFile], str]
-
-
-class World:
-    """Deliveries with a clock that stands, and a function to deliver with that tests replace."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.log: list[tuple[str, int]] = []
-        self.act: Deliver = lambda _: "done"
-        self.deliveries = Deliveries[str](self._deliver, 2, 1000, lambda: self.now)
-
-    def _deliver(self, file: CompleteFile) -> str:
-        self.log.append((file.generation.path.text, int(file.generation.upload_id)))
-        return self.act(file)
-
-    def collect(self, count: int) -> list[Finished[str]]:
-        """Wait until ``count`` have ended; while one is put off, time goes on."""
-        done: list[Finished[str]] = []
-        for _ in range(1000):
-            done += self.deliveries.collect(0.01)
-            if len(done) >= count:
-                return done
-            self.now += 31.0
-        raise AssertionError(f"only {len(done)} of {count} ended")
+from tests.support.delivering import World, file
 
 
 @pytest.fixture
@@ -43,12 +15,6 @@ def world() -> Iterator[World]:
     made = World()
     yield made
     made.deliveries.close()
-
-
-def file(path: str = "a", number: int = 1, data: bytes = b"data") -> CompleteFile:
-    (chunk,) = chunks(path, data, size=10_000)
-    by = Upload(str(number), "source", len(data))
-    return CompleteFile(Generation.of(chunk, by), version_of(chunk, by, (1, number)), len(data), data, None, 0)
 
 
 def test_files_are_delivered(world: World) -> None:
@@ -141,71 +107,3 @@ def test_full_by_bytes_and_by_number(world: World) -> None:
     assert world.deliveries.full
     gate.set()
     world.collect(16)
-
-
-class Gate:
-    """Lets the first version of each path wait in its thread."""
-
-    def __init__(self) -> None:
-        self.entered, self.open = threading.Semaphore(0), threading.Event()
-
-    def __call__(self, _: CompleteFile) -> str:
-        self.entered.release()
-        assert self.open.wait(10)
-        return "done"
-
-
-def test_what_no_thread_works_on_can_be_taken_back(world: World) -> None:
-    gate = world.act = Gate()
-    files = [file("a", number) for number in range(4)]
-    for each in files:
-        world.deliveries.submit(each)
-    assert gate.entered.acquire(timeout=10)
-    taken = world.deliveries.cancel({each.generation for each in files[:3]})
-    assert {id(each) for each in taken} == {id(files[1]), id(files[2])}
-    gate.open.set()
-    assert [each.file.generation.upload_id for each in world.collect(2)] == ["0", "3"]
-    assert len(world.deliveries) == 0
-
-
-def test_what_waits_for_another_try_can_be_taken_back_and_lets_the_next_begin(world: World) -> None:
-    def act(each: CompleteFile) -> str:
-        if each.generation.upload_id in "12":
-            raise Retryable("full")
-        return "done"
-
-    world.act = act
-    for number in (1, 2, 3):
-        world.deliveries.submit(file("a", number))
-    while world.deliveries.trouble is None:
-        world.deliveries.collect(0.01)
-    taken = world.deliveries.cancel({file("a", number).generation for number in (1, 2)})
-    assert sorted(each.generation.upload_id for each in taken) == ["1", "2"]
-    assert [each.file.generation.upload_id for each in world.collect(1)] == ["3"]
-    assert world.deliveries.trouble is None, "what was taken back is no trouble any more"
-
-
-def test_a_file_that_was_read_twice_is_not_mistaken_for_its_twin(world: World) -> None:
-    """A partition went and came back while its file was being delivered: equal files, one after the other."""
-    gate = world.act = Gate()
-    twins, last = [file("a", 1), file("a", 1)], file("a", 2)
-    for each in (*twins, last):
-        world.deliveries.submit(each)
-    assert gate.entered.acquire(timeout=10)
-    assert [id(each) for each in world.deliveries.cancel({twins[1].generation})] == [id(twins[1])]
-    gate.open.set()
-    assert [id(each.file) for each in world.collect(2)] == [id(twins[0]), id(last)]
-
-
-def test_closing_waits_for_threads_and_forgets_the_rest(world: World) -> None:
-    gate = world.act = Gate()
-    for number in range(6):
-        world.deliveries.submit(file(f"f{number % 3}", number))
-    for _ in range(2):
-        assert gate.entered.acquire(timeout=10)
-    threading.Timer(0.05, gate.open.set).start()
-    world.deliveries.close()
-    assert len(world.log) == 2
-    assert len(world.deliveries) == 0
-    assert world.deliveries.cancel({file("f0", 3).generation}) == []
-    world.deliveries.close()

@@ -12,7 +12,7 @@ import pytest
 
 from openmsi_core import staging
 from openmsi_core.chunk import Chunk
-from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.errors import BadFile, StagedBytesLost
 from openmsi_core.generation import Generation
 from openmsi_core.staging import Staging
 from tests.support.sending import chunks
@@ -143,73 +143,6 @@ def test_more_files_than_may_be_open(stage: Staging) -> None:
     for generation, _ in files:
         assert hashlib.sha512(stage.seal(generation).read_bytes()).digest() == generation.file_hash
     assert open_fds() == before
-
-
-def test_a_removed_file_is_noticed_when_it_is_opened_again(stage: Staging) -> None:
-    generation, pieces = cut()
-    stage.write(generation, pieces[0])
-    stage.partial(generation).path.unlink()  # type: ignore[union-attr]  # a failing test says so as well
-    for i in range(64):
-        other, others = cut(os.urandom(3000), f"file{i}")
-        stage.write(other, others[0])
-    with pytest.raises(StagedBytesLost):
-        stage.write(generation, pieces[1])
-    stage.discard(generation)
-    write(stage, generation, pieces)
-    assert stage.seal(generation).read_bytes() == CONTENT
-
-
-def test_a_file_that_was_cut_short_is_noticed(stage: Staging) -> None:
-    generation, pieces = cut()
-    write(stage, generation, pieces[1:])
-    partial = stage.partial(generation)
-    assert partial is not None
-    os.truncate(partial.path, 4000)
-    with pytest.raises(StagedBytesLost):
-        stage.write(generation, pieces[0])
-
-
-def test_a_full_disk_and_the_same_chunk_again(stage: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
-    generation, pieces = cut()
-    write(stage, generation, pieces[:3])
-    write_really, room = os.write, [400]
-
-    def write_some(file: int, data: bytes) -> int:
-        if not room:
-            raise OSError(errno.ENOSPC, "full")
-        return write_really(file, bytes(data)[: room.pop()])
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "write", write_some)
-        for _ in range(2):
-            with pytest.raises(Retryable, match="is full: free some space"):
-                stage.write(generation, pieces[3])
-    write(stage, generation, pieces[3:])
-    assert stage.seal(generation).read_bytes() == CONTENT
-
-
-def test_a_disk_that_cannot_be_read_for_a_moment(stage: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is hashed twice, and nothing left out, wherever a read fails."""
-    content = os.urandom(5 << 20)
-    read_really = os.read
-    for failing in range(6):
-        generation, pieces = cut(content, f"file{failing}", size=2 << 20)
-        reads = iter(range(99))
-
-        def read(file: int, count: int, reads: Iterator[int] = reads, failing: int = failing) -> bytes:
-            if next(reads) == failing:
-                raise OSError(errno.EIO, "broken")
-            return read_really(file, count)
-
-        monkeypatch.setattr(os, "read", read)
-        write(stage, generation, pieces[::-1])
-        while True:
-            try:
-                staged = stage.seal(generation)
-                break
-            except Retryable:
-                continue
-        assert staged.read_bytes() == content
 
 
 def test_borrowed_bytes_are_checked_and_never_removed(stage: Staging, tmp_path: Path) -> None:

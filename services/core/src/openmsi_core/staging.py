@@ -104,7 +104,8 @@ class Staging:
         return partial.path
 
     def partial(self, generation: Generation) -> Partial | None:
-        """What is staged of a file, if anything."""
+        """What is staged of a file, if anything; closed, so that it can be moved on Windows too."""
+        self._close(generation)
         return self._partials.get(generation)
 
     def discard(self, generation: Generation) -> None:
