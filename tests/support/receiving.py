@@ -154,8 +154,7 @@ class Member:
         self.collect()
 
     def _read_again(self, generation: Generation) -> None:
-        for partition, offset in self.intake.lost(generation).items():
-            self.position[partition] = min(offset, self.position[partition])
+        self.position |= self.intake.lost(generation)
 
     def kill(self) -> None:
         """End as kill -9 does: the operating system closes files and drops locks, nothing else happens."""

@@ -116,10 +116,10 @@ def test_watermark(steps: list[tuple[str, int, int, str]]) -> None:
                 committed.pop(partition, None)
                 assert watermark.forget([partition]) == before - {token for _, token in model.holds}
             case "rewind":
-                again = {where: at for (where, whose), at in model.holds.items() if whose == token}
+                held = {where: at for (where, whose), at in model.holds.items() if whose == token}
+                again = {where: min(at, model.next.get(where, at)) for where, at in held.items()}
                 assert watermark.rewind(token) == again
-                for where, at in again.items():
-                    model.next[where] = min(at, model.next.get(where, at))
+                model.next |= again
             case "commit":
                 for where, at in watermark.advanced().items():
                     assert at > committed.get(where, -1)
@@ -145,5 +145,8 @@ def test_what_is_to_be_read_again_is_not_done() -> None:
     watermark.hold(0, 3, "file")
     watermark.done(0, 9)
     assert watermark.rewind("file") == {0: 3}
+    watermark.hold(0, 5, "later")
+    assert watermark.rewind("later") == {0: 3}, "it must not jump over what is being read again"
     watermark.release("file")
+    watermark.release("later")
     assert watermark.committable(0) == 3

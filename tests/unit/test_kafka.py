@@ -8,7 +8,8 @@ from confluent_kafka import KafkaError
 
 from openmsi_core import kafka
 from openmsi_core.errors import BadFile, ConfigError, InternalError, OpenMSIError, Retryable
-from openmsi_core.kafka import Troubles, make_consumer, make_producer, translate
+from openmsi_core.kafka import Troubles, make_consumer, make_producer
+from openmsi_core.kafka_errors import translate
 
 
 class Heard:

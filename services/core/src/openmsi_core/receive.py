@@ -8,6 +8,8 @@ A receiver is this loop with a destination. What is true at each step, also afte
 4. The destination has it durably under its name (or it is in quarantine): the hold is released.
 5. Offsets are committed up to the oldest hold. A restart before this reads some files again; the destination
    recognises them as repeats.
+
+(Longer than other files, so that the whole loop can be read in one place.)
 """
 
 import logging
@@ -16,8 +18,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
@@ -27,9 +27,10 @@ from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict
 from openmsi_core.intake import Intake
-from openmsi_core.kafka import Troubles, raise_fatal, translate
+from openmsi_core.kafka import Troubles
+from openmsi_core.kafka_errors import raise_fatal, translate
 from openmsi_core.membership import Membership
-from openmsi_core.paths import RelativePath
+from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Incoming, Piece, Reader
 from openmsi_core.retry import Backoff
@@ -45,23 +46,6 @@ _FINISH_SECONDS = 8.0  # below the 10 s that Docker gives by default
 _LONGEST_SILENCE = 2.0  # without a poll, before partitions are paused
 _LOOK_AROUND_SECONDS = 10.0
 _SCATTER_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a receiver is told by its user."""
-
-    topic: str
-    topic_partitions: int
-    wanted: Callable[[RelativePath], bool]
-    workers: int
-    """Files delivered at the same time."""
-    idle_seconds: float
-    """After which an unfinished file goes to quarantine."""
-    start: str
-    """``earliest`` or ``latest``: where a new group begins."""
-    on_lost_offsets: Literal["continue", "stop"]
-    """When the broker has deleted records that were never read."""
 
 
 class Receiver:

@@ -36,11 +36,14 @@ class Watermark(Generic[Token]):
             held.pop(token, None)
 
     def rewind(self, token: Token) -> dict[int, int]:
-        """All from the holds of ``token`` on will be read again, and is not done; returns them, partition → offset."""
-        offsets = {partition: held[token] for partition, held in self._held.items() if token in held}
-        self._next |= {
-            partition: min(offset, self._next.get(partition, offset)) for partition, offset in offsets.items()
-        }
+        """All that ``token`` holds must be read again, and is not done.
+
+        Returns where to go on reading, partition → offset: at the hold, or before it where reading has not come so far
+        again since an earlier rewind.
+        """
+        held = {partition: offsets[token] for partition, offsets in self._held.items() if token in offsets}
+        offsets = {partition: min(offset, self._next.get(partition, offset)) for partition, offset in held.items()}
+        self._next |= offsets
         return offsets
 
     def committable(self, partition: int) -> int | None:

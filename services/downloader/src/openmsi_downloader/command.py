@@ -11,8 +11,9 @@ from openmsi_core.group import group_id
 from openmsi_core.kafka import TopicInfo, Troubles, make_consumer, topic_info
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
+from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
-from openmsi_core.receive import Policy, Receiver
+from openmsi_core.receive import Receiver
 from openmsi_core.service import Service, Status, run
 from openmsi_core.staging import Staging
 from openmsi_downloader.deliver import FolderDestination

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError
 
 from openmsi_core.errors import OpenMSIError
-from openmsi_core.kafka import translate
+from openmsi_core.kafka_errors import translate
 from openmsi_uploader.outcome import Job, NotSent, Outcome
 
 

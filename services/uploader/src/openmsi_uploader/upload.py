@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
 from openmsi_core.errors import OpenMSIError
-from openmsi_core.kafka import translate
+from openmsi_core.kafka_errors import translate
 from openmsi_core.paths import partition_of
 from openmsi_uploader.flight import Flight
 from openmsi_uploader.outcome import Job, NotSent, Outcome, Same, Sent, Stopped, Unreadable

@@ -1,0 +1,37 @@
+"""librdkafka's errors in words, sorted by what to do about them."""
+
+from confluent_kafka import KafkaError
+
+from openmsi_core.errors import BadFile, ConfigError, Fatal, InternalError, OpenMSIError, Retryable
+
+
+def translate(error: KafkaError, topic: str = "") -> OpenMSIError:
+    """The error of ours that says what to do about ``error``."""
+    code, text = error.code(), error.str()
+    if code in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
+        return ConfigError(f"the broker refused the user name or password, check both in your env file ({text})")
+    if code == KafkaError._SSL:
+        return ConfigError(f"TLS with the broker failed, check security.protocol and certificates ({text})")
+    if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+        return ConfigError(f"this user may not use the topic or group, ask for the right on the broker ({text})")
+    if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
+        name = topic or "…"
+        return ConfigError(
+            f"topic '{name}' does not exist on the broker: make it first, for example with "
+            f"kafka-topics.sh --create --topic {name} --partitions 4 --bootstrap-server ADDRESS"
+        )
+    if code == KafkaError.TOPIC_EXCEPTION:
+        return ConfigError(f"'{topic}' is not a valid topic name: use letters, digits, '.', '_' and '-'")
+    if code == KafkaError.MSG_SIZE_TOO_LARGE:
+        return BadFile("the broker refuses messages this large, use a smaller --chunk_size")
+    if code == KafkaError._RESOLVE:
+        return Retryable(f"the broker's host name cannot be found, check bootstrap.servers ({text})")
+    if error.fatal():
+        return InternalError(f"the Kafka client cannot go on and must be restarted ({text})")
+    return Retryable(f"the broker does not answer ({text})")
+
+
+def raise_fatal(error: OpenMSIError) -> None:
+    """Raise ``error`` if it must end the program, else return."""
+    if isinstance(error, Fatal):
+        raise error

@@ -1,0 +1,24 @@
+"""What a receiver is told by its user."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from openmsi_core.paths import RelativePath
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a receiver is told by its user."""
+
+    topic: str
+    topic_partitions: int
+    wanted: Callable[[RelativePath], bool]
+    workers: int
+    """Files delivered at the same time."""
+    idle_seconds: float
+    """After which an unfinished file goes to quarantine."""
+    start: str
+    """``earliest`` or ``latest``: where a new group begins."""
+    on_lost_offsets: Literal["continue", "stop"]
+    """When the broker has deleted records that were never read."""
