@@ -90,8 +90,9 @@ class Model:
         self.next: dict[int, int] = {}
 
     def committable(self, partition: int) -> int | None:
-        held = [offset for (where, _), offset in self.holds.items() if where == partition]
-        return min(held) if held else self.next.get(partition)
+        limits = [offset for (where, _), offset in self.holds.items() if where == partition]
+        limits += [offset for where, offset in self.next.items() if where == partition]
+        return min(limits, default=None)
 
 
 @quick
@@ -148,5 +149,6 @@ def test_what_is_to_be_read_again_is_not_done() -> None:
     watermark.hold(0, 5, "later")
     assert watermark.rewind("later") == {0: 3}, "it must not jump over what is being read again"
     watermark.release("file")
+    assert watermark.committable(0) == 3
     watermark.release("later")
     assert watermark.committable(0) == 3

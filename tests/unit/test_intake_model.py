@@ -129,7 +129,7 @@ def step(name: str, member: Member, destination: MemoryDestination, dice: random
 STEPS = ["read"] * 8 + ["deliver"] * 4 + ["collect"] * 3 + ["commit"] * 3 + ["leave", "park", "wipe", "kill"]
 
 
-@settings(deadline=None, max_examples=5000)
+@settings(deadline=None, max_examples=300)
 @given(st.sampled_from(KINDS), st.integers(1, 6), st.integers(0, 150), st.integers(0, 2**32))
 def test_the_right_version_of_every_file_is_there_at_the_end(kind: str, count: int, steps: int, seed: int) -> None:
     dice = random.Random(seed)

@@ -48,7 +48,10 @@ class Watermark(Generic[Token]):
 
     def committable(self, partition: int) -> int | None:
         """The offset that may be committed now, None before the first record. Cost: one look at each hold."""
-        return min(self._held.get(partition, {}).values(), default=self._next.get(partition))
+        limits = list(self._held.get(partition, {}).values())
+        if partition in self._next:  # below a hold only after `rewind`
+            limits.append(self._next[partition])
+        return min(limits, default=None)
 
     def advanced(self) -> dict[int, int]:
         """Committable offsets, by partition, that `committed` has not been told of."""
