@@ -1,5 +1,6 @@
 """`DataFileDownloadDirectory` when disks, folders and uploads fail: it says so, waits, and goes on by itself."""
 
+import dataclasses
 import json
 import random
 import shutil
@@ -182,3 +183,16 @@ def test_a_topic_that_does_not_exist(downloads: Downloads) -> None:
     program = downloads.start()
     assert program.exits() == 78
     assert f"kafka-topics.sh --create --topic {downloads.topic}" in program.output.splitlines()[-1]
+
+
+def test_hostile_records_hold_up_nobody(downloads: Downloads, sender: Sender) -> None:
+    """An offset beyond any file, and a source too long for an extended attribute: both looked like a full disk."""
+    far, _ = chunks("far", bytes(2000))
+    sender.chunks([dataclasses.replace(far, offset=2**60)], upload(b""))
+    sender.file("long", b"long", by=dataclasses.replace(upload(b"long"), source="s" * 5000))
+    sent = {f"good{i}": b"good" for i in range(8)}
+    for path, content in sent.items():
+        sender.file(path, content)
+    program = downloads.start()
+    wait_for(lambda: downloads.tree == sent | {"long": b"long"}, "all files")
+    assert program.stop() == 0
