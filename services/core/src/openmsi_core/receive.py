@@ -187,7 +187,8 @@ class Receiver:
 
     def _read_again(self, generation: Generation, error: StagedBytesLost) -> None:
         _log.warning("%s: %s", generation.path, error)
-        self._disk.failed(str(error))  # not at once: the disk may be failing
+        if not self._disk.waiting:  # many files may be lost at once
+            self._disk.failed(str(error))  # not at once: the disk may be failing
         offsets = self._intake.lost(generation)
         self._backlog = deque(each for each in self._backlog if each.partition not in offsets)
         self._membership.rewind(offsets)
