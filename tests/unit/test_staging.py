@@ -166,5 +166,5 @@ def test_borrowed_bytes_that_were_cut_off(stage: Staging, tmp_path: Path) -> Non
     kept.write_bytes(CONTENT[:2000])
     with pytest.raises(StagedBytesLost):
         stage.borrow(generation, kept, {0: 3000})
-    assert stage.partial(generation) is None
     assert open_fds() == before
+    assert stage.partial(generation) is None
