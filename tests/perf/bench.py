@@ -66,11 +66,15 @@ class Bench:
         ratios: dict[str, list[float]] = {"upload": [], "download": []}
         for _ in range(self._sizes.runs):
             topic = self._broker.create_topic(partitions=1)
+            os.sync()  # so that nobody pays for what the one before left to be written
             bound = bare.produce(self._broker.bootstrap, self._broker.create_topic(partitions=1), total)
+            os.sync()
             seconds, memory = self._upload(source, data, topic)
             ratios["upload"].append(bound / seconds)
             _say("upload, one large file", total / seconds / _MB, "MB/s", f"bare {total / bound / _MB:.0f}", memory)
+            os.sync()
             bound = bare.consume_and_write(self._broker.bootstrap, topic, total, self._folder / "bare")
+            os.sync()
             seconds, memory = self._download(downloads, topic, 1)
             ratios["download"].append(bound / seconds)
             _say("download, one large file", total / seconds / _MB, "MB/s", f"bare {total / bound / _MB:.0f}", memory)
