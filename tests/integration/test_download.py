@@ -38,11 +38,6 @@ def start(kafka: Broker, topic: str, tmp_path: Path, out: Path) -> Iterator[Star
         program.kill()
 
 
-@pytest.fixture
-def sender(kafka: Broker, topic: str) -> Sender:
-    return Sender(kafka.bootstrap, topic)
-
-
 def test_trees_arrive_byte_for_byte(start: Start, sender: Sender, out: Path) -> None:
     sent = {
         "root.txt": b"hello",

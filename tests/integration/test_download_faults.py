@@ -21,18 +21,6 @@ QUICK = "\n[consumer]\nsession.timeout.ms = 6000\nheartbeat.interval.ms = 500\n"
 
 
 @pytest.fixture
-def downloads(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Downloads]:
-    made = Downloads(kafka.bootstrap, topic, tmp_path)
-    yield made
-    made.kill()
-
-
-@pytest.fixture
-def sender(kafka: Broker, topic: str) -> Sender:
-    return Sender(kafka.bootstrap, topic)
-
-
-@pytest.fixture
 def small_disk(downloads: Downloads) -> Iterator[Path]:
     """The output folder, on a disk of 4 MB."""
     downloads.out.mkdir()

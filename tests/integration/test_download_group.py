@@ -4,10 +4,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.broker import Broker, unique
 from tests.support.downloading import Downloads
@@ -15,18 +12,6 @@ from tests.support.running import Program, wait_for
 from tests.support.sending import Sender, chunks, upload
 
 QUICK = "\n[consumer]\nsession.timeout.ms = 6000\nheartbeat.interval.ms = 500\n"
-
-
-@pytest.fixture
-def downloads(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Downloads]:
-    made = Downloads(kafka.bootstrap, topic, tmp_path)
-    yield made
-    made.kill()
-
-
-@pytest.fixture
-def sender(kafka: Broker, topic: str) -> Sender:
-    return Sender(kafka.bootstrap, topic)
 
 
 def test_a_broker_that_is_away_is_waited_for(own_kafka: Broker, tmp_path: Path) -> None:

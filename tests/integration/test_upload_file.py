@@ -30,13 +30,6 @@ def send(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Send]:
         program.kill()
 
 
-@pytest.fixture
-def receiver(kafka: Broker, topic: str) -> Iterator[Receiver]:
-    receiver = Receiver(kafka.bootstrap, topic)
-    yield receiver
-    receiver.close()
-
-
 @pytest.mark.parametrize("size", [0, 1, 524_288, 20_000_000])
 def test_exit_0_means_that_all_of_it_is_there(send: Send, tmp_path: Path, receiver: Receiver, size: int) -> None:
     path = tmp_path / "a file.tif"

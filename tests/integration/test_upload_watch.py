@@ -46,13 +46,6 @@ def start(kafka: Broker, topic: str, tmp_path: Path, folder: Path) -> Iterator[S
         program.kill()
 
 
-@pytest.fixture
-def receiver(kafka: Broker, topic: str) -> Iterator[Receiver]:
-    receiver = Receiver(kafka.bootstrap, topic)
-    yield receiver
-    receiver.close()
-
-
 def status(program: Program) -> dict[str, object]:
     """The heartbeat of the program that runs now; empty before its first."""
     try:

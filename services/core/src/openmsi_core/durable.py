@@ -71,6 +71,11 @@ def write_file(path: Path, content: bytes | memoryview) -> None:
     sync_folder(path.parent)
 
 
+def this_user() -> str:
+    """Who we are, as far as rights go."""
+    return f"user id {os.getuid()}" if hasattr(os, "getuid") else "this user"
+
+
 def in_words(error: OSError, place: Path) -> str:
     """What a person must do about ``error`` so that files can be written to ``place``."""
     match error.errno:
@@ -79,8 +84,7 @@ def in_words(error: OSError, place: Path) -> str:
         case errno.EROFS:
             return f"the disk of {place} is read-only: make it writable, delivery goes on by itself"
         case errno.EACCES | errno.EPERM:
-            uid = os.getuid() if hasattr(os, "getuid") else "this user"
-            return f"user id {uid} may not write to {place}: give it the right to write there"
+            return f"{this_user()} may not write to {place}: give it the right to write there"
         case errno.EXDEV:
             return f"a folder in {place} is on another disk, so no file can be moved there at once: remove that mount"
         case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:

@@ -1,9 +1,9 @@
 """Variables: the process environment, the env file beside it, and secrets kept in files of their own."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from openmsi_core.durable import this_user
 from openmsi_core.errors import ConfigError
 
 DEFAULT_NAME = "openmsi.env"
@@ -67,7 +67,8 @@ def read_text(path: Path, what: str, hint: str = "make it, or correct its name")
             " remove that folder and put the file there"
         ) from None
     except OSError as error:
-        who = f"user id {os.getuid()}" if hasattr(os, "getuid") else "this user"
-        raise ConfigError(f"{what}, {path}, cannot be read ({error.strerror}): give {who} the right to") from None
+        raise ConfigError(
+            f"{what}, {path}, cannot be read ({error.strerror}): give {this_user()} the right to"
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{what}, {path}, is not UTF-8 text (byte {error.start + 1}): save it as UTF-8") from None

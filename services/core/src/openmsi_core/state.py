@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from openmsi_core.durable import sync_folder, write_file
+from openmsi_core.durable import sync_folder, this_user, write_file
 from openmsi_core.errors import ConfigError
 from openmsi_core.locks import lock
 
@@ -47,10 +47,9 @@ def make_state_dir(state_dir: Path) -> None:
 
 
 def _unusable(state_dir: Path, error: OSError) -> ConfigError:
-    who = f"user id {os.getuid()}" if hasattr(os, "getuid") else "this user"
     return ConfigError(
-        f"the state folder {state_dir} cannot be used ({error.strerror or error}): give {who} the right to read and"
-        f" write there, or {_ANOTHER_FOLDER}"
+        f"the state folder {state_dir} cannot be used ({error.strerror or error}): give {this_user()} the right to"
+        f" read and write there, or {_ANOTHER_FOLDER}"
     )
 
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 
+from openmsi_core.durable import this_user
 from openmsi_core.errors import ConfigError
 from openmsi_core.service import Service, run
 from openmsi_core.state import lock_state_dir
@@ -51,9 +52,8 @@ def _check_folder(settings: WatchSettings) -> None:
     except NotADirectoryError:
         raise ConfigError(f"the upload folder {folder} is not a folder: to send one file use UploadDataFile") from None
     except PermissionError:
-        user = f"user id {os.getuid()}" if hasattr(os, "getuid") else "this user"
         raise ConfigError(
-            f"{user} may not read the upload folder {folder}: give it the rights to list and enter it (r and x)"
+            f"{this_user()} may not read the upload folder {folder}: give it the rights to list and enter it (r and x)"
         ) from None
     except OSError as error:
         raise ConfigError(f"the upload folder {folder} cannot be read ({error.strerror})") from None
