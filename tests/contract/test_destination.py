@@ -14,6 +14,7 @@ from openmsi_core.generation import Generation, Verdict, Version
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
 from openmsi_downloader.deliver import FolderDestination
+from tests.support.downloading import tree
 from tests.support.receiving import MemoryDestination
 
 
@@ -47,7 +48,7 @@ class InFolder:
         self.destination: Destination = FolderDestination(folder, root / "scratch")
 
     def tree(self) -> Mapping[str, bytes]:
-        return {p.relative_to(self._out).as_posix(): p.read_bytes() for p in self._out.rglob("*") if p.is_file()}
+        return tree(self._out)
 
 
 @pytest.fixture(params=["memory", "folder", "folder without marks"])

@@ -16,6 +16,7 @@ What it offers::
     kafka.kill()                  the same without order (SIGKILL)
     kafka.freeze(), kafka.thaw()  connections stay open and nothing answers
     kafka.log                     the broker's own log file
+    kafka.doors                   ways in for what stands between clients and the broker, see `Door`
 
 The configuration is the shipped ``compose/kafka/server.properties`` with other addresses, so tests run against
 what users run. The broker dies with the test process, however that ends.
@@ -27,11 +28,14 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.support.doors import Door, make_doors
 
 ROOT = Path(__file__).parents[2]
 USER = "lab"
@@ -40,6 +44,7 @@ PASSWORD = "right-password"
 _SHIPPED = ROOT / "compose" / "kafka" / "server.properties"
 _START_SECONDS = 60
 _STOP_SECONDS = 30
+_DOORS = 3
 
 
 def jars_folder() -> Path:
@@ -63,14 +68,18 @@ class Broker:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "broker.log"
-        plain, sasl, controller = _free_ports(3)
+        plain, sasl, controller, *inside = _free_ports(3 + _DOORS)
+        self.doors = SimpleQueue[Door]()
+        """Take one with ``get``, and ``put`` it back; no two tests have the same at once."""
+        for door in (doors := make_doors(inside)):
+            self.doors.put(door)
         self.bootstrap = f"127.0.0.1:{plain}"
         self.sasl_bootstrap = f"127.0.0.1:{sasl}"
         folder.mkdir(parents=True, exist_ok=True)
         self._properties = folder / "server.properties"
         # Of two lines with one key, Java takes the later one.
         self._properties.write_text(
-            _SHIPPED.read_text() + _addresses(plain, sasl, controller) + f"log.dirs={folder / 'data'}\n"
+            _SHIPPED.read_text() + _addresses(plain, sasl, controller, doors) + f"log.dirs={folder / 'data'}\n"
         )
 
     def start(self) -> None:
@@ -168,16 +177,21 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _addresses(plain: int, sasl: int, controller: int) -> str:
+def _addresses(plain: int, sasl: int, controller: int, doors: Sequence[Door]) -> str:
     clients = f"PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl}"
+    inside = "".join(f",{door.name}://{door.inside}" for door in doors)
+    outside = "".join(f",{door.name}://{door.outside}" for door in doors)
+    kinds = "".join(f",{door.name}:PLAINTEXT" for door in doors)
     # A killed broker may come back once its old session has ended; the default is 9 s.
     login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
     return f"""
-listeners={clients},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners={clients}
+listeners={clients}{inside},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={clients}{outside}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT{kinds}
 controller.quorum.voters=1@127.0.0.1:{controller}
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
+group.min.session.timeout.ms=1000
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config={login} user_{USER}="{PASSWORD}";
 """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
+from openmsi_core.journal import JOURNAL
 from tests.support.running import Program
 
 
@@ -70,7 +71,8 @@ class Downloads:
     @property
     def staged(self) -> list[Path]:
         """Files that have come in part."""
-        return [path for path in (self.out / ".openmsi" / "staging").glob("*/*") if path.name != "lock"]
+        found = (self.out / ".openmsi" / "staging").glob("*/*")
+        return [path for path in found if path.name not in ("lock", JOURNAL)]
 
     def committed(self, group: str) -> dict[int, int]:
         """Partition → committed offset, negative where there is none."""

@@ -64,10 +64,13 @@ class Group:
         self.consumer = consumer
         self.watermark = Watermark[Generation]()
         self.told: list[tuple[str, set[int]]] = []
+        self.begin: dict[int, int] = {}
+        """Where to begin to read."""
         self.membership = Membership(
             cast(Consumer, consumer),
             "topic",
             self.watermark,
+            lambda _: self.begin,
             lambda partitions: self.told.append(("leaving", partitions)),
             lambda partitions: self.told.append(("forget", partitions)),
         )

@@ -3,17 +3,19 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict, Version, judge
-from openmsi_core.intake import Intake
+from openmsi_core.intake import Intake, NotYet
+from openmsi_core.journal import JOURNAL
 from openmsi_core.paths import RelativePath
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Piece
+from openmsi_core.resume import Resume
 from openmsi_core.staging import Staging
 from openmsi_core.watermark import Watermark
 from tests.support.fake_log import Log
@@ -56,7 +58,10 @@ class MemoryDestination:
 class Member:
     """A receiver in slow motion: each method is one step of the loop."""
 
-    def __init__(self, log: Log, root: Path, destination: Destination) -> None:
+    def __init__(
+        self, log: Log, root: Path, destination: Destination, partitions: Collection[int] | None = None
+    ) -> None:
+        ours = set(log.committed) if partitions is None else set(partitions)
         self.log = log
         self.root = root
         self.now = 0.0
@@ -68,7 +73,9 @@ class Member:
         self.intake = Intake(
             destination, self.staging, self.quarantine, self.watermark, lambda _: True, lambda: self.now
         )
-        self.position = dict(log.committed)
+        self.resume = Resume(self.intake, self.staging, self.watermark, "topic and group")
+        self.position = {partition: log.committed[partition] for partition in ours}
+        self.position |= self.resume.begin(ours, lambda _: log.committed)
         self.waiting: list[CompleteFile] = []
         self.finished: list[tuple[CompleteFile, Verdict | None]] = []
 
@@ -84,6 +91,8 @@ class Member:
             lost = records[at]
             assert isinstance(lost, Piece)
             self._read_again(lost.generation)
+            return True
+        except NotYet:
             return True
         self.position[partition] += 1
         self.watermark.done(partition, at)
@@ -105,6 +114,8 @@ class Member:
             self.waiting.remove(file)
 
     def _deliver(self, file: CompleteFile) -> Verdict | None:
+        if file.staged is not None:
+            self.resume.wait(file.staged)
         try:
             return self.destination.deliver(file)
         except BadFile as error:
@@ -121,14 +132,26 @@ class Member:
 
     def commit(self) -> dict[int, int]:
         """Commit what is allowed; returns all that is committed."""
-        self.log.committed |= self.watermark.advanced()
+        advanced = self.watermark.advanced()
+        self.log.committed |= advanced
+        self.watermark.committed(advanced)
         return self.log.committed
 
     def leave(self, partition: int) -> None:
         """Give a partition away and get it back."""
+        self.resume.hand_over({partition})
         gone = self.intake.forget([partition])
         self.waiting = [file for file in self.waiting if file.generation not in gone]
-        self.position[partition] = self.log.committed[partition]
+        begin = self.resume.begin({partition}, lambda _: self.log.committed)
+        self.position[partition] = begin.get(partition, self.log.committed[partition])
+
+    def note(self) -> None:
+        """Write the journal, if enough has come."""
+        for _ in range(2):
+            for generation in self.resume.note():
+                self._read_again(generation)
+            if self.resume._writing is not None:
+                self.resume._writing.lost.result()
 
     def park(self) -> None:
         """Find that nothing comes any more."""
@@ -142,8 +165,15 @@ class Member:
     def wipe(self) -> None:
         """Somebody removes all staged files."""
         for file in self.staging.own.iterdir():
-            if file.name != "lock":
+            if file.name not in ("lock", JOURNAL):
                 file.unlink()
+
+    def stop(self) -> None:
+        """An orderly end; nothing more happens when it was called before."""
+        self.commit()
+        self.resume.keep()
+        self.resume.close()
+        self.staging.close()
 
     def drain(self) -> None:
         """Go on until there is nothing to do. Raises Retryable: then again."""
@@ -158,6 +188,7 @@ class Member:
 
     def kill(self) -> None:
         """End as kill -9 does: the operating system closes files and drops locks, nothing else happens."""
+        self.resume.close()
         for file in self.staging._files.values():
             os.close(file)
         assert self.staging._lock is not None

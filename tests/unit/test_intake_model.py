@@ -5,12 +5,15 @@ The model is `winners`: of the versions whose chunks are all in the log, the las
 
 import random
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from openmsi_core import resume, staging
 from openmsi_core.chunk import Chunk, Upload
 from openmsi_core.generation import Generation, Verdict, judge, unfinished
 from openmsi_core.records import Piece, Poison
@@ -120,13 +123,39 @@ def step(name: str, member: Member, destination: MemoryDestination, dice: random
             member.park()
         case "wipe":
             member.wipe()
-        case "kill":
-            member.kill()
+        case "note":
+            member.note()
+        case "kill" | "stop":
+            member.kill() if name == "kill" else member.stop()
             return Member(member.log, member.root, destination)
     return member
 
 
-STEPS = ["read"] * 8 + ["deliver"] * 4 + ["collect"] * 3 + ["commit"] * 3 + ["leave", "park", "wipe", "kill"]
+STEPS = (
+    ["read"] * 8
+    + ["deliver"] * 4
+    + ["collect"] * 3
+    + ["commit"] * 3
+    + ["note"] * 3
+    + [
+        "leave",
+        "park",
+        "wipe",
+        "kill",
+        "stop",
+    ]
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small() -> Iterator[None]:
+    """Journals of small files, and hashes in small steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resume, "_EVERY_BYTES", 1)
+        patch.setattr(resume, "_SMALLEST", 1)
+        patch.setattr(staging, "_CATCH_UP_BYTES", 1500)
+        patch.setattr(staging, "_SEAL_BYTES", 1500)
+        yield
 
 
 @settings(deadline=None, max_examples=300)

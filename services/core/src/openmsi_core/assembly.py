@@ -4,6 +4,7 @@ Memory is a few hundred bytes an open file when its chunks come in order, and ab
 came ahead of a missing one; nothing that a sender merely claims (total, offset) reserves any.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from openmsi_core.chunk import Chunk
@@ -59,6 +60,10 @@ class Assembly:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __iter__(self) -> Iterator[OpenFile]:
+        """All open files; none may be opened or closed meanwhile."""
+        return iter(self._open.values())
 
     def find(self, generation: Generation) -> OpenFile | None:
         """The open file of ``generation``, if it has any chunk."""

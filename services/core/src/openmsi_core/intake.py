@@ -5,13 +5,15 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from openmsi_core.assembly import Assembly, OpenFile
 from openmsi_core.chunk import Chunk, encode_value
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
-from openmsi_core.generation import Generation, Verdict, judge, unfinished
+from openmsi_core.generation import Generation, Verdict, Version, judge, unfinished
+from openmsi_core.journal import Kept
 from openmsi_core.paths import RelativePath
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Arrival, Piece, Poison
@@ -19,6 +21,10 @@ from openmsi_core.staging import Staging
 from openmsi_core.watermark import Watermark
 
 _log = logging.getLogger(__name__)
+
+
+class NotYet(Exception):
+    """A call did a part of its work, so as not to hold up everything else: call again."""
 
 
 class Intake:
@@ -39,6 +45,7 @@ class Intake:
         self._watermark = watermark
         self._wanted = wanted
         self._clock = clock
+        self._doubted: set[Generation] = set()
         self.files = Assembly()
         self.notes: Counter[str] = Counter()
 
@@ -46,7 +53,8 @@ class Intake:
         """Stage one record; returns the file that it completes.
 
         On return the record is done but for what the watermark holds. Raises Retryable when the disk or the
-        destination refuses (then call again with the same record), StagedBytesLost (see `lost`).
+        destination refuses and NotYet when there is more to do (then call again with the same record), StagedBytesLost
+        (see `lost`).
         """
         if isinstance(arrival, Poison):
             self._reject(arrival, arrival.value, arrival.reason)
@@ -85,6 +93,25 @@ class Intake:
             self._drop(generation)
         return gone
 
+    def is_wanted(self, kept: Kept) -> bool:
+        """Whether a file that a dead process has half received is still to be delivered."""
+        path = kept.generation.path
+        return self._wanted(path) and self._verdict(path, unfinished(kept.version)) is Verdict.NEWER
+
+    def take_up(self, kept: Kept, content: Path, holds: dict[int, int]) -> bool:
+        """Go on with a file that a dead process has half received, if we can; ``content`` is then ours."""
+        generation = kept.generation
+        if self.files.find(generation) is not None:
+            return False
+        try:
+            self._staging.take_over(generation, content, dict(kept.extents))
+        except Retryable:
+            return False
+        for partition, offset in holds.items():
+            self._watermark.hold(partition, offset, generation)
+        self.files.open(OpenFile(generation, kept.version, self._clock(), kept.size, kept.prefix, set(kept.beyond)))
+        return True
+
     def stalled(self, idle_seconds: float) -> list[OpenFile]:
         """Files that stopped coming."""
         return self.files.idle(self._clock() - idle_seconds)
@@ -120,7 +147,8 @@ class Intake:
 
     def _open(self, piece: Piece) -> OpenFile | None:
         generation = piece.generation
-        verdict = self._verdict(piece)
+        version = piece.version if generation.total == 1 else unfinished(piece.version)
+        verdict = self._verdict(generation.path, version)
         if verdict is not Verdict.NEWER:
             self._close(generation)  # begun before its staged bytes were lost, or left parked by a crash
             if piece.chunk.index == 1:
@@ -133,10 +161,9 @@ class Intake:
         self.files.open(file)
         return file
 
-    def _verdict(self, piece: Piece) -> Verdict:
-        version = piece.version if piece.generation.total == 1 else unfinished(piece.version)
+    def _verdict(self, path: RelativePath, version: Version) -> Verdict:
         try:
-            return self._destination.verdict(piece.generation.path, version)
+            return self._destination.verdict(path, version)
         except (BadFile, Retryable):  # `deliver` says so: once for the file, and without holding up others
             return Verdict.NEWER
 
@@ -155,11 +182,16 @@ class Intake:
 
     def _complete(self, piece: Piece, file: OpenFile) -> CompleteFile | None:
         generation, record = piece.generation, piece.record
+        data, staged = None, None
         try:
-            data, staged = (
-                (_whole(piece.chunk), None) if generation.total == 1 else (None, self._staging.seal(generation))
-            )
+            if generation.total == 1:
+                data = _whole(piece.chunk)
+            elif (staged := self._staging.seal(generation)) is None:
+                raise NotYet
         except BadFile as error:
+            if generation.total > 1 and generation not in self._doubted:
+                self._doubted.add(generation)  # the disk may have damaged it: the log has the last word
+                raise StagedBytesLost(f"{error}: reading it once more") from None
             partial = self._staging.partial(generation)  # seal keeps what it refuses
             content = partial.path if partial is not None else piece.chunk.data
             self._quarantine.file(generation, content, (record.partition, record.offset), str(error))
@@ -182,6 +214,7 @@ class Intake:
         """This generation came to its end."""
         if generation.total > 1:
             self._quarantine.unpark(generation)
+            self._doubted.discard(generation)
         self._watermark.release(generation)
         self._drop(generation)
 

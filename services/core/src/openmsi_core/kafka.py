@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from openmsi_core.errors import ConfigError
@@ -161,6 +161,22 @@ def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int
             f"topic '{topic}' accepts messages of {allowed} bytes, but this chunk size needs {needed_bytes}: "
             f"use --chunk_size {max(1024, allowed - RECORD_OVERHEAD)} or raise the topic's max.message.bytes"
         )
+
+
+def topic_id(options: Mapping[str, str], topic: str, timeout: float) -> str:
+    """What tells ``topic`` from another of the same name, deleted or elsewhere; empty when the broker does not say.
+
+    Blocks up to ``timeout`` seconds. Source: KIP-516.
+    """
+    admin = _make(AdminClient, _COMMON | _connection_only(options), Troubles(_log.debug))
+    try:
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
+    except (KafkaException, TimeoutError) as error:
+        _log.debug("the id of topic %s cannot be read: %s", topic, error)
+        return ""
+    number = described.topic_id
+    known = number.get_most_significant_bits() or number.get_least_significant_bits()
+    return str(number) if known else ""
 
 
 def _enforce(options: Mapping[str, str], safe: Mapping[str, str], aliases: set[str]) -> dict[str, str]:

@@ -1,8 +1,11 @@
 """Locks that the operating system drops when a process ends, however it ends."""
 
 import sys
+import time
 from pathlib import Path
 from typing import IO
+
+_PAUSE_SECONDS = 0.005
 
 if sys.platform == "win32":
     import msvcrt
@@ -35,4 +38,12 @@ def try_lock(path: Path) -> IO[str] | None:
     except OSError:
         file.close()
         raise
+    return file
+
+
+def wait_for_lock(path: Path, seconds: float) -> IO[str] | None:
+    """As `try_lock`, but waits up to ``seconds`` for another that has it."""
+    until = time.monotonic() + seconds
+    while (file := try_lock(path)) is None and time.monotonic() < until:
+        time.sleep(_PAUSE_SECONDS)
     return file

@@ -24,8 +24,9 @@ _AT_THE_END = ("latest", "largest", "end")
 class Membership:
     """Commits what the watermark allows: every second, before partitions are given away, and at the end.
 
+    ``begin(partitions)`` says where to begin to read those that need not begin at their committed offset;
     ``before_leaving(partitions)`` may finish what is nearly done; ``forget(partitions)`` must drop everything about
-    them. Both run inside the consumer's poll(). Offsets of partitions that were lost (not given away) are never
+    them. All run inside the consumer's poll(). Offsets of partitions that were lost (not given away) are never
     committed. Source: KIP-429.
     """
 
@@ -34,12 +35,14 @@ class Membership:
         consumer: Consumer,
         topic: str,
         watermark: Watermark[Generation],
+        begin: Callable[[set[int]], dict[int, int]],
         before_leaving: Callable[[set[int]], None],
         forget: Callable[[set[int]], None],
     ) -> None:
         self._consumer = consumer
         self._topic = topic
         self._watermark = watermark
+        self._begin = begin
         self._before_leaving = before_leaving
         self._forget = forget
         self._paused = False
@@ -60,8 +63,10 @@ class Membership:
         """Give all partitions back and leave the group; blocks for a few seconds at most.
 
         Without a broker, librdkafka's close() waits until the session is over, for a commit that cannot be answered.
-        Nothing depends on that answer, so the process may end meanwhile.
+        Nothing depends on that answer, so the process may end meanwhile. Nothing is forgotten: what is staged may be
+        taken up by the next start.
         """
+        self._ended = True
         closing = threading.Thread(target=self._consumer.close, name="close", daemon=True)
         closing.start()
         closing.join(_LEAVE_SECONDS)
@@ -117,6 +122,15 @@ class Membership:
             self._consumer.commit(offsets=self._offsets(offsets), asynchronous=False)
         except KafkaException as error:
             _log.warning("offsets were not committed, some files will be read again: %s", error.args[0].str())
+
+    def committed(self, partitions: Iterable[int]) -> dict[int, int]:
+        """What the group has committed, partition → offset; only those of which it has, nothing when nobody answers."""
+        try:
+            places = self._consumer.committed(self._at(partitions), timeout=_ASK_SECONDS)
+        except KafkaException as error:
+            _log.debug("the committed offsets cannot be read: %s", error)
+            return {}
+        return {place.partition: place.offset for place in places if place.offset >= 0}
 
     def rewind(self, offsets: dict[int, int]) -> None:
         """Read ``offsets`` (partition → offset) again, after the next `seek_back`; may be called inside poll()."""
@@ -176,20 +190,27 @@ class Membership:
         return gone
 
     def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        ours = {place.partition for place in partitions}
+        begin = self._begin(ours)
+        for place in partitions:
+            place.offset = begin.get(place.partition, place.offset)
         consumer.incremental_assign(partitions)
-        self.assigned |= {p.partition for p in partitions}
+        self.assigned |= ours
         if self._paused:
             consumer.pause(partitions)
         _log.info("reading partitions %s of %s", sorted(self.assigned), self._topic)
 
     def _on_revoke(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        if self._ended:
+            return
         leaving = {p.partition for p in partitions}
         self._before_leaving(leaving)
-        if not self._ended:
-            self._commit_now(leaving)
+        self._commit_now(leaving)
         self._leave(leaving)
 
     def _on_lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        if self._ended:
+            return
         leaving = {p.partition for p in partitions}
         _log.warning("lost partitions %s: the group heard nothing of this process for too long", sorted(leaving))
         self._leave(leaving)

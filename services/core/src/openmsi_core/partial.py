@@ -31,20 +31,28 @@ class Partial:
         """Bytes ``start`` … ``end`` were written."""
         self.ahead[start] = max(self.ahead.get(start, 0), end)
 
-    def hash_forward(self, file: int) -> None:
-        """Extend the hash over all bytes that now follow without a gap, read from ``file``.
+    def hash_forward(self, file: int, most: int) -> bool:
+        """Extend the hash over the bytes that now follow without a gap, at most ``most``, read from ``file``.
 
-        Raises StagedBytesLost when they are not there, OSError when they cannot be read now: then call again.
+        Returns whether there is no more to hash now. Raises StagedBytesLost when the bytes are not there, OSError
+        when they cannot be read now: then call again.
         """
         while (end := self.ahead.get(self.hashed)) is not None:
+            if most <= 0:
+                return False
             start = read = self.hashed
-            digest = self.digest.copy()  # takes in the whole extent or, when the disk fails on the way, nothing
+            stop = min(end, start + most)
+            digest = self.digest.copy()  # takes in all up to `stop` or, when the disk fails on the way, nothing
             os.lseek(file, start, os.SEEK_SET)
-            while read < end:
-                block = os.read(file, min(_READ_BYTES, end - read))
+            while read < stop:
+                block = os.read(file, min(_READ_BYTES, stop - read))
                 if not block:
                     raise StagedBytesLost(f"the staged file {self.path} was cut short, reading it again")
                 digest.update(block)
                 read += len(block)
-            self.digest, self.hashed = digest, end
+            most -= stop - start
+            self.digest, self.hashed = digest, stop
             del self.ahead[start]
+            if stop < end:
+                self.note(stop, end)
+        return True

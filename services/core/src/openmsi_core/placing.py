@@ -10,15 +10,18 @@ import hashlib
 import math
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
+from zlib import crc32
 
-from openmsi_core.durable import CREATE, REOPEN, disk_errors, in_words, write_all
-from openmsi_core.errors import BadFile, ConfigError, StagedBytesLost
+from openmsi_core.durable import CREATE, REOPEN, disk_errors, in_words, make_folder, write_all
+from openmsi_core.errors import BadFile, ConfigError, Retryable, StagedBytesLost
 from openmsi_core.generation import Version
+from openmsi_core.locks import wait_for_lock
 from openmsi_core.marks import can_mark, mark, marked_version
 from openmsi_core.parents import enter_existing, enter_or_make, parent_of
-from openmsi_core.paths import RelativePath
+from openmsi_core.paths import RESERVED, RelativePath
 
 UNMARKED = (0, 0)
 """`Version.logged` of a file that carries no marks: it counts as older than any record."""
@@ -27,6 +30,8 @@ _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _TIMES_BY_FILE = os.utime in os.supports_fd
 _PROBE_TIME = 1_000_000_000
 _COARSEST_TIME = 2  # seconds: FAT
+_TURNS = 256  # lock files; paths that share one wait for each other, for as long as a rename takes
+_TURN_SECONDS = 3.0
 
 
 def stage_whole(path: Path, data: bytes | memoryview) -> None:
@@ -122,6 +127,23 @@ class Folder:
                     raise StagedBytesLost(f"{in_words(error, self.root)}; reading the file again") from error
             finally:
                 os.close(file)
+
+    @contextlib.contextmanager
+    def turn(self, path: RelativePath) -> Iterator[None]:
+        """Be the only process that places anything at ``path`` while inside.
+
+        What `version` says inside still holds when `place` is called inside, however long this process was frozen in
+        between. Blocks for a few seconds at most; raises Retryable when another process keeps its turn.
+        """
+        folder = self.root / RESERVED / "turns"
+        with disk_errors(self.root):
+            if not folder.is_dir():
+                make_folder(folder, self.root)
+            lock = wait_for_lock(folder / f"{crc32(path.text.encode()) % _TURNS:02x}", _TURN_SECONDS)
+        if lock is None:
+            raise Retryable(f"another process keeps its turn to place files in {self.root}: if it is frozen, end it")
+        with lock:
+            yield
 
     def place(self, staged: Path, path: RelativePath) -> None:
         """Give a file that went through `finish` its name: on return it is visible there and durable.

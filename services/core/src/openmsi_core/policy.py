@@ -12,6 +12,9 @@ class Policy:
     """What a receiver is told by its user."""
 
     topic: str
+    topic_id: str
+    """Tells it from another topic of the same name; empty when the broker cannot say."""
+    group: str
     topic_partitions: int
     wanted: Callable[[RelativePath], bool]
     workers: int

@@ -3,7 +3,8 @@
 A receiver is this loop with a destination. What is true at each step, also after ``kill -9``:
 
 1. A record is read: nothing has changed; its offset is not committed.
-2. Its bytes are staged under a hidden name: invisible; the watermark holds the first offset of its file.
+2. Its bytes are staged under a hidden name: invisible; the watermark holds the first offset of its file. Of large
+   files a journal beside them is durable now and then, from which a restart goes on.
 3. The file is complete and verified: handed to the destination, still held.
 4. The destination has it durably under its name (or it is in quarantine): the hold is released.
 5. Offsets are committed up to the oldest hold. A restart before this reads some files again; the destination
@@ -26,13 +27,14 @@ from openmsi_core.deliveries import CompleteFile, Deliveries
 from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict
-from openmsi_core.intake import Intake
+from openmsi_core.intake import Intake, NotYet
 from openmsi_core.kafka import Troubles
 from openmsi_core.kafka_errors import raise_fatal, translate
 from openmsi_core.membership import Membership
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Incoming, Piece, Reader
+from openmsi_core.resume import Resume
 from openmsi_core.retry import Backoff
 from openmsi_core.scatter import ScatterWarning
 from openmsi_core.staging import Staging
@@ -69,7 +71,9 @@ class Receiver:
         watermark = self._watermark = Watermark[Generation]()
         self._intake = Intake(destination, staging, quarantine, watermark, policy.wanted)
         self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES)
-        self._membership = Membership(consumer, policy.topic, watermark, self._finish, self._forget)
+        log = f"{policy.topic_id}/{policy.group}" if policy.topic_id else ""
+        self._resume = Resume(self._intake, staging, watermark, log)
+        self._membership = Membership(consumer, policy.topic, watermark, self._begin, self._finish, self._forget)
         self._decoders = ThreadPoolExecutor(2, "decode")
         self._reader = Reader(consumer, self._decoders)
         self._backlog: deque[Incoming] = deque()
@@ -91,8 +95,10 @@ class Receiver:
                 beat(self.status())
             self._finish(self._membership.assigned)
             self._membership.commit_at_end()
+            self._resume.keep()
         finally:
             self._deliveries.close()
+            self._resume.close()
             self._decoders.shutdown()
             self._membership.leave()
 
@@ -116,6 +122,8 @@ class Receiver:
         if self._deliveries.trouble:
             self._troubles.say(self._deliveries.trouble)
         self._membership.commit_when_due()
+        for generation in self._resume.note():
+            self._read_again(generation, StagedBytesLost("the disk did not keep what was staged, reading it again"))
         self._find_offsets()
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_AROUND_SECONDS
@@ -147,6 +155,8 @@ class Receiver:
                 assert isinstance(arrival, Piece)  # poison is not staged
                 self._read_again(arrival.generation, error)
                 continue
+            except NotYet:
+                return
             except Retryable as error:
                 self._disk.failed(str(error))
                 self._troubles.say(str(error))
@@ -176,6 +186,8 @@ class Receiver:
 
     def _deliver(self, file: CompleteFile) -> Verdict | None:
         """Runs in a delivery thread. None = the file is in quarantine."""
+        if file.staged is not None:
+            self._resume.wait(file.staged)
         try:
             return self._destination.deliver(file)
         except BadFile as error:
@@ -193,6 +205,9 @@ class Receiver:
         self._backlog = deque(each for each in self._backlog if each.partition not in offsets)
         self._membership.rewind(offsets)
 
+    def _begin(self, partitions: set[int]) -> dict[int, int]:
+        return self._resume.begin(partitions, self._membership.committed)
+
     def _finish(self, _leaving: set[int]) -> None:
         """Give deliveries that are under way a few seconds."""
         until = time.monotonic() + _FINISH_SECONDS
@@ -200,6 +215,7 @@ class Receiver:
             self._collect(0.1)
 
     def _forget(self, partitions: set[int]) -> None:
+        self._resume.hand_over(partitions)
         self._backlog = deque(each for each in self._backlog if each.partition not in partitions)
         for file in self._deliveries.cancel(self._intake.forget(partitions)):
             if file.staged is not None:

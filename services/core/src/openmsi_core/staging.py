@@ -7,9 +7,12 @@ hash when the last chunk comes.
 
 import contextlib
 import errno
+import math
 import os
 import shutil
+import time
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -18,19 +21,23 @@ from openmsi_core.chunk import Chunk
 from openmsi_core.durable import CREATE, REOPEN, disk_errors, write_all
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation
+from openmsi_core.journal import JOURNAL
 from openmsi_core.locks import try_lock
 from openmsi_core.partial import Partial
 from openmsi_core.paths import RESERVED
 
 _OPEN_FILES = 64
+_CATCH_UP_BYTES = 16 << 20  # hashed with each chunk, where a file was taken over: about 15 ms
+_SEAL_BYTES = 128 << 20
+_KEEP_SECONDS = 7 * 86400  # what a dead process left
 _TOO_FAR = (errno.EFBIG, errno.EINVAL, errno.EOVERFLOW)  # how file systems say that no file of theirs is so long
 
 
 class Staging:
     """The staged files of one process, in a folder of its own below the destination ``root``. Not thread-safe.
 
-    Folders of processes that are gone are removed at the start: their offsets were never committed, so what they
-    held is read again.
+    Folders of processes that are gone are removed at the start, unless they have a journal (see `resume`): their
+    offsets were never committed, so what they held is read again.
     """
 
     def __init__(self, root: Path) -> None:
@@ -41,16 +48,21 @@ class Staging:
         self._partials: dict[Generation, Partial] = {}
         self._files: OrderedDict[Generation, int] = OrderedDict()
         self._lock: IO[str] | None = None
+        self.written = 0
+        """Bytes that were ever staged."""
 
     def start(self) -> None:
-        """Make this process' folder and clear away dead ones. Raises Retryable when the disk refuses."""
+        """Make this process' folder and clear away dead ones that have no journal.
+
+        Raises Retryable when the disk refuses.
+        """
         with disk_errors(self._root):
             self._device = self._root.stat().st_dev
             while self._lock is None:
                 self.own = self._folder / uuid4().hex
                 self._make_own()
             for other in self._folder.iterdir():
-                if other != self.own:
+                if other != self.own and _age(other) > _KEEP_SECONDS:
                     _remove_if_dead(other)
 
     def heal(self) -> None:
@@ -82,18 +94,21 @@ class Staging:
                 raise
             partial.note(chunk.offset, chunk.offset + len(chunk.data))
             with contextlib.suppress(OSError):  # the chunk is there; `seal` reads what cannot be read now
-                partial.hash_forward(file)
+                partial.hash_forward(file, _CATCH_UP_BYTES)
+            self.written += len(chunk.data)
 
-    def seal(self, generation: Generation) -> Path:
+    def seal(self, generation: Generation) -> Path | None:
         """Close a complete file and check it: no gaps, no overlap, the SHA-512 it should have.
 
-        Returns the staged file's path, which now belongs to the caller. Raises BadFile when the content is wrong
+        Returns the staged file's path, which now belongs to the caller, or None when there is still much to hash (a
+        file that was taken over): then call again, as often as it takes. Raises BadFile when the content is wrong
         (the file stays for `discard`), StagedBytesLost, and Retryable when the disk cannot be read.
         """
         partial = self._partials[generation]
         with disk_errors(self._root):
             file = self._file(generation, partial)
-            partial.hash_forward(file)
+            if not partial.hash_forward(file, _SEAL_BYTES):
+                return None
             size = os.fstat(file).st_size
         self._close(generation)
         if partial.ahead or size != partial.hashed:
@@ -124,26 +139,71 @@ class Staging:
     def borrow(self, generation: Generation, content: Path, extents: dict[int, int]) -> None:
         """Go on with ``content``, which holds ``extents`` (start → end, bytes) of ``generation``, where it lies.
 
-        Reads and hashes the gapless part again. Raises StagedBytesLost when that is no longer there, Retryable when
-        the disk refuses.
+        Raises StagedBytesLost when they are no longer there, Retryable when the disk refuses.
         """
-        partial = Partial(content, ahead=dict(extents))
+        with disk_errors(content):
+            try:
+                size = content.stat().st_size
+            except FileNotFoundError:
+                size = -1
+        if size < max(extents.values(), default=0):
+            raise StagedBytesLost(f"the staged file {content} was cut short or removed")
+        self._partials[generation] = Partial(content, ahead=dict(extents))
+
+    def take_over(self, generation: Generation, content: Path, extents: dict[int, int]) -> None:
+        """As `borrow`, and ``content`` becomes a staged file of this process."""
+        own = self.own / uuid4().hex
+        self.borrow(generation, content, extents)
         try:
-            with disk_errors(content):
-                partial.hash_forward(self._file(generation, partial))
+            with disk_errors(self._root):
+                content.rename(own)
         except Retryable:
-            self._close(generation)
+            del self._partials[generation]
             raise
-        self._partials[generation] = partial
+        self._partials[generation].path = own
+
+    @contextlib.contextmanager
+    def hand_over(self, generations: Iterable[Generation]) -> Iterator[Path]:
+        """Give up these files, but not their bytes: move them to a folder of their own, which is locked while inside.
+
+        Raises Retryable when the disk refuses; some may have been moved then, and are lost with their folder.
+        """
+        folder = self._folder / uuid4().hex
+        with disk_errors(self._root):
+            folder.mkdir(parents=True)
+            lock = try_lock(folder / "lock")
+            if lock is None:
+                raise Retryable("the folder was taken for dead before it was locked")
+        with lock, disk_errors(self._root):
+            for generation in list(generations):
+                self._close(generation)
+                content = self._partials.pop(generation).path
+                content.rename(folder / content.name)
+            yield folder
+
+    def dead(self) -> Iterator[Path]:
+        """Folders of processes that are gone, those with the newest journals first, each locked while it is looked at.
+
+        Raises nothing: what cannot be read is left out.
+        """
+        with contextlib.suppress(OSError):
+            others = [(_age(folder), folder) for folder in self._folder.iterdir() if folder != self.own]
+            for age, folder in sorted(others):
+                has_lock = age < _KEEP_SECONDS and (folder / "lock").exists()
+                lock = try_lock(folder / "lock") if has_lock else None
+                if lock is not None:
+                    with lock:
+                        yield folder
 
     def close(self) -> None:
-        """Remove this process' folder and all that is still staged."""
+        """Remove this process' folder and all that is still staged, unless there is a journal of it."""
         for generation in list(self._files):
             self._close(generation)
         if self._lock is not None:  # first, because Windows removes no open file
             self._lock.close()
             self._lock = None
-            shutil.rmtree(self.own, ignore_errors=True)
+            if not (self.own / JOURNAL).exists():
+                shutil.rmtree(self.own, ignore_errors=True)
 
     def _make_own(self) -> None:
         if self._lock is not None:
@@ -188,3 +248,11 @@ def _remove_if_dead(folder: Path) -> None:
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
             lock.close()
+
+
+def _age(folder: Path) -> float:
+    """Seconds since the journal of ``folder`` was written; infinite when it has none."""
+    try:
+        return time.time() - (folder / JOURNAL).stat().st_mtime
+    except OSError:
+        return math.inf

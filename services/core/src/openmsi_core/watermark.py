@@ -41,10 +41,24 @@ class Watermark(Generic[Token]):
         Returns where to go on reading, partition → offset: at the hold, or before it where reading has not come so far
         again since an earlier rewind.
         """
-        held = {partition: offsets[token] for partition, offsets in self._held.items() if token in offsets}
-        offsets = {partition: min(offset, self._next.get(partition, offset)) for partition, offset in held.items()}
+        offsets = {p: min(offset, self._next.get(p, offset)) for p, offset in self.holds(token).items()}
         self._next |= offsets
         return offsets
+
+    def begin(self, partition: int, committed: int, offset: int) -> None:
+        """The group has committed ``committed``, but reading begins at ``offset``: what is before is held or done."""
+        self._committed[partition] = committed
+        self._next[partition] = offset
+
+    def holds(self, token: Token) -> dict[int, int]:
+        """What ``token`` holds, partition → offset."""
+        return {partition: offsets[token] for partition, offsets in self._held.items() if token in offsets}
+
+    def state(self) -> dict[int, tuple[int, int, dict[Token, int]]]:
+        """Of each partition of which anything was committed: that offset, the next to read, and all holds."""
+        return {
+            p: (c, self._next[p], dict(self._held.get(p, {}))) for p, c in self._committed.items() if p in self._next
+        }
 
     def committable(self, partition: int) -> int | None:
         """The offset that may be committed now, None before the first record. Cost: one look at each hold."""

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer
 from openmsi_core.durable import in_words
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.group import group_id
-from openmsi_core.kafka import TopicInfo, Troubles, make_consumer, topic_info
+from openmsi_core.kafka import TopicInfo, Troubles, make_consumer, topic_id, topic_info
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
 from openmsi_core.policy import Policy
@@ -51,7 +51,7 @@ def _download(settings: DownloadSettings, service: Service) -> None:
             staging,
             Quarantine(settings.output_dir, settings.topic_name),
             troubles,
-            _policy(settings, info),
+            _policy(settings, info, group),
         ).run(service.stop, service.beat)
     finally:
         staging.close()
@@ -88,7 +88,7 @@ def _wait_for_topic(consumer: Consumer, topic: str, troubles: Troubles, service:
     return None
 
 
-def _policy(settings: DownloadSettings, info: TopicInfo) -> Policy:
+def _policy(settings: DownloadSettings, info: TopicInfo, group: str) -> Policy:
     pattern = settings.download_regex
 
     def wanted(path: RelativePath) -> bool:
@@ -96,6 +96,8 @@ def _policy(settings: DownloadSettings, info: TopicInfo) -> Policy:
 
     return Policy(
         topic=settings.topic_name,
+        topic_id=topic_id(settings.consumer, settings.topic_name, 5.0),
+        group=group,
         topic_partitions=info.partitions,
         wanted=wanted,
         workers=settings.n_threads,

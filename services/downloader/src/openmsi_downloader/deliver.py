@@ -62,7 +62,8 @@ class FolderDestination:
         path, version = file.generation.path, file.version
         self._folder.finish(staged, version)
         # Again, at the last moment: while this process was frozen, another member may have placed a newer one.
-        verdict = self.verdict(path, version)
-        if verdict is Verdict.NEWER:
-            self._folder.place(staged, path)
+        with self._folder.turn(path):
+            verdict = self.verdict(path, version)
+            if verdict is Verdict.NEWER:
+                self._folder.place(staged, path)
         return verdict
