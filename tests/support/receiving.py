@@ -10,13 +10,13 @@ from openmsi_core.deliveries import CompleteFile
 from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict, Version, judge
-from openmsi_core.intake import Intake, NotYet
+from openmsi_core.intake import Intake
 from openmsi_core.journal import JOURNAL
 from openmsi_core.paths import RelativePath
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Piece
 from openmsi_core.resume import Resume
-from openmsi_core.staging import Staging
+from openmsi_core.staging import NotYet, Staging
 from openmsi_core.watermark import Watermark
 from tests.support.fake_log import Log
 
@@ -67,7 +67,7 @@ class Member:
         self.now = 0.0
         self.destination = destination
         self.staging = Staging(root)
-        self.staging.start()
+        self.staging.folder.start()
         self.quarantine = Quarantine(root, "topic")
         self.watermark = Watermark[Generation]()
         self.intake = Intake(
@@ -191,5 +191,5 @@ class Member:
         self.resume.close()
         for file in self.staging._files.values():
             os.close(file)
-        assert self.staging._lock is not None
-        self.staging._lock.close()
+        assert self.staging.folder._lock is not None
+        self.staging.folder._lock.close()

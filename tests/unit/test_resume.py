@@ -61,7 +61,7 @@ def start(log: Log, place: MemoryDestination, tmp_path: Path) -> Iterator[Start]
 
     yield start
     for member in started:
-        if member.staging._lock is not None:
+        if member.staging.folder._lock is not None:
             member.stop()
 
 
@@ -157,7 +157,7 @@ def test_offsets_that_nobody_can_ask_for_leave_everything_where_it_is(
 ) -> None:
     other = start(Log(2), tmp_path / "elsewhere")
     stage = staging.Staging(tmp_path)
-    stage.start()
+    stage.folder.start()
     early = resume.Resume(other.intake, stage, other.watermark, "topic and group")
     assert early.begin({0}, lambda _: {}) == {}
     stage.close()
@@ -168,7 +168,7 @@ def test_offsets_that_nobody_can_ask_for_leave_everything_where_it_is(
 def test_another_group_or_topic_leaves_it_alone(start: Start, dead: Member, tmp_path: Path, name: str) -> None:
     other = start(Log(2), tmp_path / "elsewhere")
     stage = staging.Staging(tmp_path)
-    stage.start()
+    stage.folder.start()
     theirs = resume.Resume(other.intake, stage, other.watermark, name)
     assert theirs.begin({0, 1}, lambda _: dead.log.committed) == {}
     stage.close()

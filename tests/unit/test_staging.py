@@ -23,7 +23,7 @@ CONTENT = random.Random(1).randbytes(10_500)
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Staging]:
     made = Staging(tmp_path)
-    made.start()
+    made.folder.start()
     yield made
     made.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openmsi_core import locks, staging
+from openmsi_core import locks, staging_folder
 from openmsi_core.chunk import Chunk
 from openmsi_core.errors import Retryable
 from openmsi_core.generation import Generation
@@ -19,7 +19,7 @@ from tests.support.sending import chunks
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Staging]:
     made = Staging(tmp_path)
-    made.start()
+    made.folder.start()
     yield made
     made.close()
 
@@ -41,7 +41,7 @@ def test_a_wiped_folder_is_made_again(stage: Staging, tmp_path: Path) -> None:
     new = cut(b"new" * 1000, "b")
     with pytest.raises(Retryable):
         write(stage, *new)
-    stage.heal()
+    stage.folder.heal()
     write(stage, *new)
     assert stage.seal(new[0]).read_bytes() == b"new" * 1000
     assert locks.try_lock(stage.own / "lock") is None, "it is locked again"
@@ -51,32 +51,32 @@ def test_a_missing_root_is_not_made(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     stage = Staging(root)
-    stage.start()
+    stage.folder.start()
     shutil.rmtree(root)
     with pytest.raises(Retryable, match="bring the folder back"):
-        stage.heal()
+        stage.folder.heal()
     assert not root.exists()
     stage.close()
 
 
 def test_another_disk_at_the_place_of_the_root_is_left_alone(stage: Staging, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / ".openmsi")
-    stage._device += 1
-    stage.heal()
+    stage.folder._device += 1
+    stage.folder.heal()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_of_dead_processes_are_removed_and_those_of_living_ones_are_not(tmp_path: Path) -> None:
     alive, dead = Staging(tmp_path), Staging(tmp_path)
-    alive.start()
-    dead.start()
+    alive.folder.start()
+    dead.folder.start()
     write(dead, *cut())
-    assert dead._lock is not None
+    assert dead.folder._lock is not None
     for file in dead._files.values():
         os.close(file)
-    dead._lock.close()  # as the operating system does when a process ends
+    dead.folder._lock.close()  # as the operating system does when a process ends
     newcomer = Staging(tmp_path)
-    newcomer.start()
+    newcomer.folder.start()
     assert {folder.name for folder in alive.own.parent.iterdir()} == {alive.own.name, newcomer.own.name}
     for each in (alive, newcomer):
         each.close()
@@ -92,9 +92,9 @@ def test_a_folder_that_is_taken_for_dead_while_it_is_made(tmp_path: Path, monkey
             shutil.rmtree(path.parent)
         return file
 
-    monkeypatch.setattr(staging, "try_lock", lock_late)
+    monkeypatch.setattr(staging_folder, "try_lock", lock_late)
     stage = Staging(tmp_path)
-    stage.start()
+    stage.folder.start()
     write(stage, *cut())
     stage.close()
 
@@ -106,7 +106,7 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(locks, "lock", no_locks)
     stage = Staging(tmp_path)
     with pytest.raises(Retryable, match="No locks available"):
-        stage.start()
+        stage.folder.start()
     stage.close()
 
 

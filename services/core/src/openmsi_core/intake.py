@@ -23,10 +23,6 @@ from openmsi_core.watermark import Watermark
 _log = logging.getLogger(__name__)
 
 
-class NotYet(Exception):
-    """A call did a part of its work, so as not to hold up everything else: call again."""
-
-
 class Intake:
     """The open files of one receiver: what has come, where it is staged, which offsets it holds."""
 
@@ -182,12 +178,9 @@ class Intake:
 
     def _complete(self, piece: Piece, file: OpenFile) -> CompleteFile | None:
         generation, record = piece.generation, piece.record
-        data, staged = None, None
         try:
-            if generation.total == 1:
-                data = _whole(piece.chunk)
-            elif (staged := self._staging.seal(generation)) is None:
-                raise NotYet
+            data = _whole(piece.chunk) if generation.total == 1 else None
+            staged = None if generation.total == 1 else self._staging.seal(generation)
         except BadFile as error:
             if generation.total > 1 and generation not in self._doubted:
                 self._doubted.add(generation)  # the disk may have damaged it: the log has the last word

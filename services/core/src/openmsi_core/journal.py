@@ -4,8 +4,12 @@ One file in the staging folder of a process. It only saves time and may be delet
 it everything is read again from the committed offsets.
 """
 
+import contextlib
 import hashlib
 import json
+import os
+import shutil
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +66,25 @@ def save(folder: Path, journal: Journal) -> None:
     write_file(folder / JOURNAL, _sum(text) + b"\n" + text)
 
 
+def write(folder: Path, journal: Journal, opened: dict[Path, int]) -> set[Path]:
+    """Make staged files (path → open descriptor, closed on return) durable, then the journal that names them.
+
+    Returns those that the disk did not keep; the journal is not written then. Blocks. Never raises.
+    """
+    lost = set()
+    for path, file in opened.items():
+        try:
+            os.fsync(file)
+        except OSError:
+            lost.add(path)
+        finally:
+            os.close(file)
+    if not lost:
+        with contextlib.suppress(OSError):
+            save(folder, journal)
+    return lost
+
+
 def load(folder: Path) -> Journal | None:
     """The journal of ``folder``; None when there is none, or not one as `save` wrote it (any flipped bit)."""
     try:
@@ -73,6 +96,19 @@ def load(folder: Path) -> Journal | None:
         return Journal(state["log"], partitions, [_kept(each) for each in state["files"]])
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def clear(folder: Path, journal: Journal, taken: Collection[int]) -> None:
+    """Remove what is left of a dead process' folder, unless a part of it is for the reader of other partitions."""
+    if all(
+        partition in taken for kept in journal.files for partition in kept.holds if (folder / kept.content).exists()
+    ):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        for kept in journal.files:
+            if any(partition in taken for partition in kept.holds):
+                with contextlib.suppress(OSError):
+                    (folder / kept.content).unlink(missing_ok=True)
 
 
 def _sum(text: bytes) -> bytes:

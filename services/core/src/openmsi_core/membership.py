@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from openmsi_core.errors import ConfigError
+from openmsi_core.beginning import beginning
 from openmsi_core.generation import Generation
 from openmsi_core.watermark import Watermark
 
@@ -18,7 +18,6 @@ _ASK_SECONDS = 5.0
 _COMMIT_SECONDS = 1.0
 _LAST_COMMIT_SECONDS = 3.0
 _LEAVE_SECONDS = 4.0
-_AT_THE_END = ("latest", "largest", "end")
 
 
 class Membership:
@@ -152,42 +151,24 @@ class Membership:
         return partition in self.assigned and partition not in self._rewinds
 
     def find_offsets(self, start: str, on_lost: str) -> int:
-        """Begin to read the `homeless` partitions; returns how many records are lost for ever.
+        """Begin to read the `homeless` partitions where `beginning` says; returns how many records are lost for ever.
 
-        A partition without a committed offset begins at ``start``, librdkafka's ``auto.offset.reset``: at the end when
-        that says so (and the end is committed, for a restart would find another), else at the first record. An offset
-        that the log no longer has means that retention was shorter than our absence: ``on_lost`` ``continue`` goes on
-        with what is left, ``stop`` raises ConfigError. May block on the broker; raises KafkaException, then call again.
+        May block on the broker; raises KafkaException, then call again, and ConfigError.
         """
         lost = 0
         while self.homeless:
             partition = next(iter(self.homeless))
             if partition in self.assigned:
-                lost += self._find_offset(TopicPartition(self._topic, partition), start, on_lost)
+                place = TopicPartition(self._topic, partition)
+                place.offset, gone = beginning(self._consumer, place, start, on_lost)
+                # A partition without a valid offset is not being fetched, so seek() is refused: assign it anew.
+                self._consumer.incremental_unassign([place])
+                self._consumer.incremental_assign([place])
+                if self._paused:
+                    self._consumer.pause([place])
+                lost += gone
             self.homeless.discard(partition)
         return lost
-
-    def _find_offset(self, place: TopicPartition, start: str, on_lost: str) -> int:
-        committed = self._consumer.committed([place], timeout=_ASK_SECONDS)[0].offset
-        low, high = self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
-        place.offset = low
-        if committed < 0 and start in _AT_THE_END:
-            place.offset = high
-            self._consumer.commit(offsets=[place], asynchronous=False)
-        gone = max(0, low - committed) if committed >= 0 else 0
-        if committed >= 0:
-            text = f"offset {committed} of partition {place.partition} is gone, the broker has {low} to {high}"
-            if gone:
-                text += f": records {committed} to {low - 1} were deleted before they were read"
-            if on_lost == "stop":
-                raise ConfigError(f"{text}; to go on with what is left, start with --on_lost_offsets continue")
-            _log.error("%s; going on at offset %d", text, low)
-        # A partition without a valid offset is not being fetched, so seek() is refused: assign it anew.
-        self._consumer.incremental_unassign([place])
-        self._consumer.incremental_assign([place])
-        if self._paused:
-            self._consumer.pause([place])
-        return gone
 
     def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         ours = {place.partition for place in partitions}

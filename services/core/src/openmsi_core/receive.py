@@ -27,7 +27,7 @@ from openmsi_core.deliveries import CompleteFile, Deliveries
 from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict
-from openmsi_core.intake import Intake, NotYet
+from openmsi_core.intake import Intake
 from openmsi_core.kafka import Troubles
 from openmsi_core.kafka_errors import raise_fatal, translate
 from openmsi_core.membership import Membership
@@ -37,7 +37,7 @@ from openmsi_core.records import Incoming, Piece, Reader
 from openmsi_core.resume import Resume
 from openmsi_core.retry import Backoff
 from openmsi_core.scatter import ScatterWarning
-from openmsi_core.staging import Staging
+from openmsi_core.staging import NotYet, Staging
 from openmsi_core.status import Status
 from openmsi_core.watermark import Watermark
 
@@ -223,7 +223,7 @@ class Receiver:
 
     def _look_around(self) -> None:
         try:
-            self._staging.heal()
+            self._staging.folder.heal()
             for file in self._intake.stalled(self._policy.idle_seconds):
                 self._park(file)
         except Retryable as error:

@@ -9,8 +9,7 @@ offsets that somebody moved, files that are gone) makes it begin earlier, at wor
 import contextlib
 import logging
 import os
-import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from openmsi_core.durable import REOPEN
 from openmsi_core.errors import Retryable, StagedBytesLost
 from openmsi_core.generation import Generation
 from openmsi_core.intake import Intake
-from openmsi_core.journal import JOURNAL, Journal, Kept, Reach, load, save
+from openmsi_core.journal import JOURNAL, Journal, Kept, Reach, clear, load, write
 from openmsi_core.staging import Staging
 from openmsi_core.watermark import Watermark
 
@@ -84,14 +83,14 @@ class Resume:
         """
         begin: dict[int, int] = {}
         offsets: dict[int, int] = {}
-        for folder in self._staging.dead() if self._log else ():
+        for folder in self._staging.folder.dead() if self._log else ():
             journal = load(folder)
             if journal is None or journal.log != self._log or not partitions & journal.partitions.keys():
                 continue
             offsets = offsets or committed(partitions)
             if offsets:
                 begin |= self._take_up(folder, journal, offsets, partitions - begin.keys())
-                _clear(folder, journal, partitions)
+                clear(folder, journal, partitions)
         return begin
 
     def hand_over(self, partitions: set[int]) -> None:
@@ -108,7 +107,7 @@ class Resume:
         journal = self._journal(staged, partitions)
         with contextlib.suppress(OSError, Retryable), self._staging.hand_over(staged) as folder:
             opened = {path: os.open(folder / path.name, REOPEN) for path in staged.values()}
-            _write(folder, journal, opened)
+            write(folder, journal, opened)
 
     def keep(self) -> None:
         """Before an orderly end: `hand_over` of everything."""
@@ -130,7 +129,7 @@ class Resume:
             except OSError:  # removed: it is read again from its first record
                 del staged[generation]
         journal = self._journal(staged, set(self._watermark.state()))
-        lost = self._writer.submit(_write, self._staging.own, journal, opened)
+        lost = self._writer.submit(write, self._staging.own, journal, opened)
         self._writing = _Writing({path: generation for generation, path in staged.items()}, lost)
 
     def _worth_noting(self) -> list[OpenFile]:
@@ -188,32 +187,3 @@ class Resume:
         for partition, offset in begin.items():
             self._watermark.begin(partition, committed[partition], offset)
         return begin
-
-
-def _write(folder: Path, journal: Journal, opened: dict[Path, int]) -> set[Path]:
-    """Make staged files durable, then the journal that names them. Returns what the disk did not keep."""
-    lost = set()
-    for path, file in opened.items():
-        try:
-            os.fsync(file)
-        except OSError:
-            lost.add(path)
-        finally:
-            os.close(file)
-    if not lost:
-        with contextlib.suppress(OSError):
-            save(folder, journal)
-    return lost
-
-
-def _clear(folder: Path, journal: Journal, taken: Collection[int]) -> None:
-    """Remove what is left of a dead process' folder, unless a part of it is for the reader of other partitions."""
-    if all(
-        partition in taken for kept in journal.files for partition in kept.holds if (folder / kept.content).exists()
-    ):
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        for kept in journal.files:
-            if any(partition in taken for partition in kept.holds):
-                with contextlib.suppress(OSError):
-                    (folder / kept.content).unlink(missing_ok=True)

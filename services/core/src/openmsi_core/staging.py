@@ -7,73 +7,44 @@ hash when the last chunk comes.
 
 import contextlib
 import errno
-import math
 import os
-import shutil
-import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
 from uuid import uuid4
 
 from openmsi_core.chunk import Chunk
 from openmsi_core.durable import CREATE, REOPEN, disk_errors, write_all
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation
-from openmsi_core.journal import JOURNAL
-from openmsi_core.locks import try_lock
 from openmsi_core.partial import Partial
-from openmsi_core.paths import RESERVED
+from openmsi_core.staging_folder import StagingFolder
 
 _OPEN_FILES = 64
 _CATCH_UP_BYTES = 16 << 20  # hashed with each chunk, where a file was taken over: about 15 ms
 _SEAL_BYTES = 128 << 20
-_KEEP_SECONDS = 7 * 86400  # what a dead process left
 _TOO_FAR = (errno.EFBIG, errno.EINVAL, errno.EOVERFLOW)  # how file systems say that no file of theirs is so long
 
 
-class Staging:
-    """The staged files of one process, in a folder of its own below the destination ``root``. Not thread-safe.
+class NotYet(Exception):
+    """A call did a part of its work, so as not to hold up everything else: call again."""
 
-    Folders of processes that are gone are removed at the start, unless they have a journal (see `resume`): their
-    offsets were never committed, so what they held is read again.
-    """
+
+class Staging:
+    """The staged files of one process, in a `StagingFolder` below the destination ``root``. Not thread-safe."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._folder = root / RESERVED / "staging"
-        self._device = 0
-        self.own = self._folder
+        self.folder = StagingFolder(root)
         self._partials: dict[Generation, Partial] = {}
         self._files: OrderedDict[Generation, int] = OrderedDict()
-        self._lock: IO[str] | None = None
         self.written = 0
         """Bytes that were ever staged."""
 
-    def start(self) -> None:
-        """Make this process' folder and clear away dead ones that have no journal.
-
-        Raises Retryable when the disk refuses.
-        """
-        with disk_errors(self._root):
-            self._device = self._root.stat().st_dev
-            while self._lock is None:
-                self.own = self._folder / uuid4().hex
-                self._make_own()
-            for other in self._folder.iterdir():
-                if other != self.own and _age(other) > _KEEP_SECONDS:
-                    _remove_if_dead(other)
-
-    def heal(self) -> None:
-        """Make this process' folder again if somebody removed it; what was staged there is noticed file by file.
-
-        Raises Retryable when the root is gone. Another disk at its place (as after an unmount) is left alone.
-        """
-        with disk_errors(self._root):
-            away = self._root.stat().st_dev != self._device
-            if not away and (self._lock is None or not self.own.exists()):
-                self._make_own()
+    @property
+    def own(self) -> Path:
+        """The folder of this process."""
+        return self.folder.path
 
     def write(self, generation: Generation, chunk: Chunk) -> None:
         """Put ``chunk``'s bytes at their place, once. May block on the disk; not durable on return.
@@ -97,18 +68,18 @@ class Staging:
                 partial.hash_forward(file, _CATCH_UP_BYTES)
             self.written += len(chunk.data)
 
-    def seal(self, generation: Generation) -> Path | None:
+    def seal(self, generation: Generation) -> Path:
         """Close a complete file and check it: no gaps, no overlap, the SHA-512 it should have.
 
-        Returns the staged file's path, which now belongs to the caller, or None when there is still much to hash (a
-        file that was taken over): then call again, as often as it takes. Raises BadFile when the content is wrong
-        (the file stays for `discard`), StagedBytesLost, and Retryable when the disk cannot be read.
+        Returns the staged file's path, which now belongs to the caller. Raises BadFile when the content is wrong
+        (the file stays for `discard`), NotYet when there is still much to hash (of a file that was taken over),
+        StagedBytesLost, and Retryable when the disk cannot be read.
         """
         partial = self._partials[generation]
         with disk_errors(self._root):
             file = self._file(generation, partial)
             if not partial.hash_forward(file, _SEAL_BYTES):
-                return None
+                raise NotYet
             size = os.fstat(file).st_size
         self._close(generation)
         if partial.ahead or size != partial.hashed:
@@ -168,51 +139,18 @@ class Staging:
 
         Raises Retryable when the disk refuses; some may have been moved then, and are lost with their folder.
         """
-        folder = self._folder / uuid4().hex
-        with disk_errors(self._root):
-            folder.mkdir(parents=True)
-            lock = try_lock(folder / "lock")
-            if lock is None:
-                raise Retryable("the folder was taken for dead before it was locked")
-        with lock, disk_errors(self._root):
+        with self.folder.another() as folder:
             for generation in list(generations):
                 self._close(generation)
                 content = self._partials.pop(generation).path
                 content.rename(folder / content.name)
             yield folder
 
-    def dead(self) -> Iterator[Path]:
-        """Folders of processes that are gone, those with the newest journals first, each locked while it is looked at.
-
-        Raises nothing: what cannot be read is left out.
-        """
-        with contextlib.suppress(OSError):
-            others = [(_age(folder), folder) for folder in self._folder.iterdir() if folder != self.own]
-            for age, folder in sorted(others):
-                has_lock = age < _KEEP_SECONDS and (folder / "lock").exists()
-                lock = try_lock(folder / "lock") if has_lock else None
-                if lock is not None:
-                    with lock:
-                        yield folder
-
     def close(self) -> None:
-        """Remove this process' folder and all that is still staged, unless there is a journal of it."""
+        """Close all files; see `StagingFolder.close`."""
         for generation in list(self._files):
             self._close(generation)
-        if self._lock is not None:  # first, because Windows removes no open file
-            self._lock.close()
-            self._lock = None
-            if not (self.own / JOURNAL).exists():
-                shutil.rmtree(self.own, ignore_errors=True)
-
-    def _make_own(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-        self.own.mkdir(parents=True, exist_ok=True)
-        self._lock = try_lock(self.own / "lock")
-        if self._lock is not None and not (self.own / "lock").exists():  # taken for dead before it was locked
-            self._lock.close()
-            self._lock = None
+        self.folder.close()
 
     def _create(self, generation: Generation) -> Partial:
         partial = Partial(self.own / uuid4().hex)
@@ -240,19 +178,3 @@ class Staging:
         file = self._files.pop(generation, None)
         if file is not None:
             os.close(file)
-
-
-def _remove_if_dead(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # gone meanwhile
-        lock = try_lock(folder / "lock") if (folder / "lock").exists() else None
-        if lock is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.close()
-
-
-def _age(folder: Path) -> float:
-    """Seconds since the journal of ``folder`` was written; infinite when it has none."""
-    try:
-        return time.time() - (folder / JOURNAL).stat().st_mtime
-    except OSError:
-        return math.inf

@@ -65,7 +65,7 @@ def _prepare(output: Path) -> tuple[Staging, Folder]:
         raise ConfigError(in_words(error, output)) from None
     staging, folder = Staging(output), Folder(output)
     try:
-        staging.start()
+        staging.folder.start()
     except Retryable as error:
         raise ConfigError(str(error)) from None
     folder.check(staging.own)
