@@ -17,7 +17,7 @@ from openmsi_uploader.outcome import Job, NotSent, Same, Sent, Stopped
 from openmsi_uploader.pending import Pending
 from openmsi_uploader.sending import Sending, Work
 from openmsi_uploader.source import ContentChanged
-from openmsi_uploader.upload import Target
+from openmsi_uploader.target import Target
 from openmsi_uploader.upload_id import UploadIds
 from openmsi_uploader.walk import Tally, walk
 from openmsi_uploader.watch import Batch, Place, Watcher

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from openmsi_core.errors import ConfigError
-from openmsi_uploader.ledger import Ledger, Row, open_ledger
+from openmsi_uploader.ledger import Ledger, open_ledger
+from openmsi_uploader.ledger_rows import Row
 from openmsi_uploader.source import FileStat
 
 FOLDER = Path("/data")
@@ -146,7 +147,7 @@ def test_a_ledger_of_a_newer_version_is_left_alone(opened: Open, tmp_path: Path)
     opened().close()
     (file,) = tmp_path.glob("ledger-*.sqlite")
     database = sqlite3.connect(file)
-    database.execute("PRAGMA user_version = 2")
+    database.execute("PRAGMA user_version = 3")
     database.close()
     with pytest.raises(ConfigError, match="newer version"):
         opened()

@@ -15,7 +15,8 @@ from openmsi_core.errors import BadFile, Retryable
 from openmsi_core.paths import RelativePath, partition_of
 from openmsi_uploader.outcome import Job, NotSent, Outcome, Same, Sent, Stopped, Unreadable
 from openmsi_uploader.source import ContentChanged, look_at
-from openmsi_uploader.upload import Target, Uploader
+from openmsi_uploader.target import Target
+from openmsi_uploader.upload import Uploader
 
 TARGET = Target("topic", 4, "this-uploader", 1000)
 

@@ -126,6 +126,11 @@ def make_consumer(options: Mapping[str, str], *, group_id: str, queue_bytes: int
     return _make(Consumer, tuned | _COMMON | enforced, troubles)
 
 
+def make_admin(options: Mapping[str, str]) -> AdminClient:
+    """A client that asks questions; does not connect. What it meets beside its answers is not said."""
+    return _make(AdminClient, _COMMON | _connection_only(options), Troubles(_log.debug))
+
+
 def topic_info(client: Producer | Consumer, topic: str, timeout: float, troubles: Troubles) -> TopicInfo:
     """Ask the broker about ``topic``; blocks up to ``timeout`` seconds.
 
@@ -148,7 +153,7 @@ def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int
 
     Says nothing when we may not read the topic's settings: then a record that is too large fails when it is sent.
     """
-    admin = _make(AdminClient, _COMMON | _connection_only(options), Troubles(_log.debug))
+    admin = make_admin(options)
     resource = ConfigResource(ResourceType.TOPIC, topic)
     try:
         entries = admin.describe_configs([resource], request_timeout=timeout)[resource].result(timeout)
@@ -168,7 +173,7 @@ def topic_id(options: Mapping[str, str], topic: str, timeout: float) -> str:
 
     Blocks up to ``timeout`` seconds. Source: KIP-516.
     """
-    admin = _make(AdminClient, _COMMON | _connection_only(options), Troubles(_log.debug))
+    admin = make_admin(options)
     try:
         described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
     except (KafkaException, TimeoutError) as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from confluent_kafka import Producer
 
 from openmsi_core.errors import ConfigError, Retryable
-from openmsi_core.kafka import RECORD_OVERHEAD, TopicInfo, Troubles, check_message_size, topic_info
+from openmsi_core.kafka import RECORD_OVERHEAD, TopicInfo, Troubles, check_message_size, topic_id, topic_info
 from openmsi_core.retry import delay_before
 
 _log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ class Reached:
     """The broker answers, and the topic takes what we send."""
 
     info: TopicInfo
+    topic_id: str
+    """See `Target.topic_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Connection:
                 self._tell(Refused(error))
                 return
             else:
-                self._tell(Reached(info))
+                self._tell(Reached(info, topic_id(self._options.producer, self._options.topic, _ANSWER_SECONDS)))
                 return
 
 

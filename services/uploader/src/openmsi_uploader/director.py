@@ -1,5 +1,6 @@
 """The one thread that decides: takes in what happened, moves every path on, and tells how it goes."""
 
+import functools
 import logging
 import threading
 import time
@@ -8,18 +9,20 @@ from openmsi_core.kafka import RECORD_OVERHEAD, Troubles, make_producer
 from openmsi_core.service import Service
 from openmsi_core.state import instance_id
 from openmsi_core.status import Status
+from openmsi_uploader.at_broker import ask_extent
 from openmsi_uploader.connection import Connection, Reached, Refused, TopicOptions
 from openmsi_uploader.filters import Selection
 from openmsi_uploader.inbox import Inbox
 from openmsi_uploader.intake import Intake
 from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger
-from openmsi_uploader.outcome import NotSent, Same, Sent
+from openmsi_uploader.outcome import NotSent, Progress, Same, Sent
 from openmsi_uploader.pending import Pending
 from openmsi_uploader.reading import SMALL_BYTES
 from openmsi_uploader.sending import Sending, Work
 from openmsi_uploader.settings import WatchSettings
-from openmsi_uploader.upload import Target, Uploader
+from openmsi_uploader.target import Target
+from openmsi_uploader.upload import Continuing, Uploader
 from openmsi_uploader.upload_id import UploadIds
 from openmsi_uploader.watch import Batch, FolderAway, News, Place, Walked, Watcher
 
@@ -31,15 +34,16 @@ _STATUS_SECONDS = 0.2
 _SILENCE_SECONDS = 15.0
 _RECONNECT_SECONDS = 30.0
 _GRACE_SECONDS = 8.0
-_RESERVE_MS = 1000
 
-Message = News | Reached | Refused | Sent | Same | NotSent
+Message = News | Reached | Refused | Progress | Sent | Same | NotSent
 
 
 class Director:
     """Watches, sends and keeps the ledger until `Service.stop` is set. Does not connect before `run`."""
 
-    def __init__(self, settings: WatchSettings, selection: Selection, service: Service, ledger: Ledger) -> None:
+    def __init__(
+        self, settings: WatchSettings, selection: Selection, service: Service, ledger: Ledger, ids: UploadIds
+    ) -> None:
         root = settings.upload_dir
         self._settings = settings
         self._service = service
@@ -58,9 +62,9 @@ class Director:
             queue_bytes=settings.queue_bytes,
             troubles=self._troubles,
         )
-        self._uploader = Uploader(root, self._producer, self._inbox.put)
+        continuing = Continuing(self._inbox.put, functools.partial(ask_extent, settings.producer))
+        self._uploader = Uploader(root, self._producer, self._inbox.put, continuing)
         self._lanes: Lanes[Work] = Lanes(settings.n_threads, lambda work: self._uploader.upload(*work))
-        ids = UploadIds(settings.state_dir, _RESERVE_MS)
         self._sending = Sending(root, self._pending, ledger, self._known, ids, self._lanes)
         options = TopicOptions(settings.topic_name, settings.chunk_size, settings.producer)
         self._connection = Connection(self._producer, options, self._troubles, self._inbox.put)
@@ -88,6 +92,9 @@ class Director:
         self._intake.check_due(now)
         self._sending.hand_out(now)
         self._sending.commit(now)
+        if self._ledger.lost:
+            self._ledger.lost = False
+            self._send_all_again()
         if self._sending.target is None and not self._seeking:
             self._seeking, self._waiting_for = True, f"the broker {self._address}"
             self._connection.seek(_RECONNECT_SECONDS if self._ever_reached else 0.0)
@@ -127,6 +134,8 @@ class Director:
                 self._reached(message)
             case Refused():
                 self._refused(message)
+            case Progress():
+                self._sending.note(message, now)
             case Sent() | Same() | NotSent():
                 self._sending.judge(message, now)
 
@@ -138,10 +147,13 @@ class Director:
                 "this is ANOTHER KAFKA CLUSTER (%s) than before: every file sent to the old one is sent again",
                 info.cluster_id,
             )
-            self._known.clear()
-            self._watcher.look_everywhere()
-        self._sending.target = Target(topic, info.partitions, self._source, self._settings.chunk_size)
+            self._send_all_again()
+        self._sending.target = Target(topic, info.partitions, self._source, self._settings.chunk_size, reached.topic_id)
         self._seeking, self._ever_reached, self._waiting_for = False, True, None
+
+    def _send_all_again(self) -> None:
+        self._known.clear()
+        self._watcher.look_everywhere()
 
     def _refused(self, refused: Refused) -> None:
         if not self._ever_reached:
@@ -152,12 +164,6 @@ class Director:
 
     def _status(self, now: float) -> Status:
         waiting = self._pending.waiting(now)
-        notes = {f"skipped: {reason}": count for reason, count in self._intake.tally.skipped.items()}
-        notes |= {
-            "failing, tried again": waiting.failing,
-            "still changing": waiting.changing,
-            "folders that cannot be read": len(self._intake.tally.unreadable),
-        }
         silent = self._uploader.silent_for() > _SILENCE_SECONDS
         broker = self._waiting_for or (f"the broker {self._address} to acknowledge" if silent else None)
         return Status(
@@ -166,7 +172,7 @@ class Director:
             files_pending=waiting.files,
             bytes_pending=waiting.size,
             oldest_pending_seconds=None if waiting.oldest_since is None else now - waiting.oldest_since,
-            notes={name: count for name, count in notes.items() if count},
+            notes=self._intake.notes(waiting),
             waiting_for=self._folder_away or self._sending.trouble or broker,
         )
 

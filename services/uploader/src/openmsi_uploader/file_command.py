@@ -16,7 +16,8 @@ from openmsi_uploader.connection import TopicOptions, find_topic
 from openmsi_uploader.outcome import Job, NotSent, Outcome, Unreadable
 from openmsi_uploader.settings import FileSettings
 from openmsi_uploader.source import ContentChanged, FileStat, look_at
-from openmsi_uploader.upload import Target, Uploader
+from openmsi_uploader.target import Target
+from openmsi_uploader.upload import Uploader
 from openmsi_uploader.upload_id import UploadIds
 
 _log = logging.getLogger(__name__)

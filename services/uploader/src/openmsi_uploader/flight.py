@@ -1,13 +1,24 @@
 """Counts the broker's answers for one upload."""
 
+import functools
 import threading
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from confluent_kafka import KafkaError
 
 from openmsi_core.errors import OpenMSIError
 from openmsi_core.kafka_errors import translate
-from openmsi_uploader.outcome import Job, NotSent, Outcome
+from openmsi_uploader.outcome import Job, NotSent, Outcome, Progress
+from openmsi_uploader.prefix import Prefix
+from openmsi_uploader.unfinished import Unfinished
+
+
+class HasOffset(Protocol):
+    """What is used of a `confluent_kafka.Message` that was delivered."""
+
+    def offset(self) -> int | None:
+        """Where it stands in its partition; None when the broker did not say."""
 
 
 class Flight:
@@ -21,11 +32,21 @@ class Flight:
         self._landed = 0
         self._outcome: Outcome | None = None
         self._error: OpenMSIError | None = None
+        self._prefix: Prefix | None = None
+        self._note: Callable[[Progress], None] = lambda _: None
         self.launched = 0
         """Records handed to the producer; only the uploading thread touches it before `complete`."""
 
+    def track(self, begun: Unfinished, note: Callable[[Progress], None]) -> None:
+        """Tell ``note`` now and then how far the broker has it; call it before the first record."""
+        self._prefix, self._note = Prefix(begun), note
+
+    def callback(self, index: int) -> Callable[[KafkaError | None, Any], None]:
+        """The producer's delivery callback for chunk ``index``."""
+        return self.landed if self._prefix is None else functools.partial(self._landed_at, self._prefix, index)
+
     def landed(self, error: KafkaError | None, _message: object) -> None:
-        """The producer's delivery callback."""
+        """The broker has answered for a record."""
         with self._lock:
             self._landed += 1
             if error is not None and self._error is None:
@@ -43,9 +64,24 @@ class Flight:
             self._outcome = outcome
         self._report_when_over()
 
+    def _landed_at(self, prefix: Prefix, index: int, error: KafkaError | None, message: HasOffset) -> None:
+        if error is None:
+            with self._lock:
+                progress = prefix.landed(index, message.offset())
+            self._tell(progress)
+        self.landed(error, message)  # counts it only now, so that no note can follow the outcome
+
     def _report_when_over(self) -> None:
         with self._lock:
             if self._outcome is None or self._landed < self.launched:
                 return
             outcome, self._outcome = self._outcome, None
-        self._report(outcome if self._error is None else NotSent(self._job, self._error))
+        if self._error is not None:
+            outcome = NotSent(self._job, self._error)
+        if isinstance(outcome, NotSent) and self._prefix is not None:
+            self._tell(self._prefix.rest())
+        self._report(outcome)
+
+    def _tell(self, progress: Unfinished | None) -> None:
+        if progress is not None:
+            self._note(Progress(self._job, progress))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from openmsi_uploader.filters import Selection, why_not_folder
 from openmsi_uploader.ledger import Ledger
-from openmsi_uploader.pending import Pending
+from openmsi_uploader.pending import Pending, Waiting
 from openmsi_uploader.source import look_at, stat_of
 from openmsi_uploader.walk import Found, Tally
 from openmsi_uploader.watch import Batch, Watcher
@@ -104,6 +104,16 @@ class Intake:
                     self._watcher.trust.told()
                 else:
                     self._watcher.trust.missed()
+
+    def notes(self, waiting: Waiting) -> dict[str, int]:
+        """What is out of the ordinary, by reason, for the status."""
+        notes = {f"skipped: {reason}": count for reason, count in self.tally.skipped.items()}
+        notes |= {
+            "failing, tried again": waiting.failing,
+            "still changing": waiting.changing,
+            "folders that cannot be read": len(self.tally.unreadable),
+        }
+        return {name: count for name, count in notes.items() if count}
 
     def walked(self, tally: Tally) -> None:
         """A walk through everything has ended: say what is new about what it left out."""

@@ -3,105 +3,94 @@
 What is in the ledger is in the log: a row says that every chunk of this content was acknowledged by the broker (or
 that the file was there before the first start and is not wanted). A lost row costs a repeated upload, which
 receivers recognise; so rows are written in groups. One thread uses a ledger.
+
+A damaged database, whenever it is found to be, is moved aside and named in the log; then everything in the folder is
+sent again, since nobody can say any more what was.
 """
 
-import contextlib
-import hashlib
+import functools
 import logging
-import os
 import sqlite3
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
 from openmsi_core.errors import ConfigError
+from openmsi_uploader import ledger_rows
+from openmsi_uploader.ledger_file import LedgerFile, is_damage
+from openmsi_uploader.ledger_rows import Row
 from openmsi_uploader.source import FileStat
+from openmsi_uploader.unfinished import Unfinished
 
 _log = logging.getLogger(__name__)
 
-_VERSION = 1
 _LOOK_UP_AT_ONCE = 500  # below SQLite's limit on parameters
-_SCHEMA = """
-    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE file (
-        path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
-        inode INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('sent', 'not wanted')),
-        sha512 BLOB, upload_id TEXT, noted_at REAL NOT NULL -- seconds since 1970, UTC
-    ) WITHOUT ROWID;
-"""
 
-State = Literal["sent", "not wanted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What is known of one path. A file that is not wanted was never read, so it has no hash."""
-
-    stat: FileStat
-    state: State
-    sha512: bytes | None
-    upload_id: str | None
+T = TypeVar("T")
 
 
 class Ledger:
-    """The open database; `record` gathers rows, `commit` makes them durable."""
+    """The open database; `record` and `note` gather rows, `commit` makes them durable. All raise sqlite3.Error."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
         self._unsaved: dict[str, Row] = {}
+        self._noted: set[str] = set()
+        self._unfinished: dict[str, Unfinished] = {}
+        self._damage: sqlite3.Error | None = None
+        self._database: sqlite3.Connection | None = None
+        self._cluster_id: str | None = None
+        self.lost = False
+        """Whether the database was damaged and begun anew; whoever has dealt with that takes it back."""
+        self._cluster_id = self._do(lambda database: ledger_rows.meta(database, "cluster_id"))
+
+    @property
+    def name(self) -> str:
+        """Different for each topic and folder."""
+        return self._file.name
 
     @property
     def unsaved(self) -> int:
         """Rows that `commit` has yet to write."""
-        return len(self._unsaved)
+        return len(self._unsaved) + len(self._noted)
 
     @property
     def is_new(self) -> bool:
         """Whether `begin` was never called: this is the first start for this topic and folder."""
-        return self._meta("begun") is None
+        return self._do(lambda database: ledger_rows.meta(database, "begun")) is None
 
     def begin(self, not_wanted: Iterable[tuple[str, FileStat]]) -> int:
         """Note the files that are there at the first start, in one durable transaction; returns how many."""
-        with self._database:
-            rows = ((path, Row(stat, "not wanted", None, None)) for path, stat in not_wanted)
-            count = self._insert(rows)
-            self._set_meta("begun", datetime.now(UTC).isoformat())
-        return count
+        return ledger_rows.begin(self._open(), not_wanted, self._cluster_id)
 
     def want_all(self) -> int:
         """Forget which files were not wanted, so that they are sent; returns how many."""
-        with self._database:
-            return self._database.execute("DELETE FROM file WHERE state = 'not wanted'").rowcount
+        with self._open() as database:
+            return database.execute("DELETE FROM file WHERE state = 'not wanted'").rowcount
 
     def belongs_to(self, cluster_id: str) -> bool:
         """Bind the ledger to a Kafka cluster. False: it was bound to another, and what was sent there is forgotten."""
-        bound_to = self._meta("cluster_id")
+        bound_to = self._cluster_id
         if bound_to == cluster_id or not cluster_id:
             return True
-        self._unsaved.clear()
-        with self._database:
+        with self._open() as database:
             if bound_to is not None:
-                self._database.execute("DELETE FROM file WHERE state = 'sent'")
-            self._set_meta("cluster_id", cluster_id)
+                database.execute("DELETE FROM file WHERE state = 'sent'")
+            database.execute("DELETE FROM unfinished")
+            ledger_rows.set_meta(database, "cluster_id", cluster_id)
+        self._unsaved.clear()
+        self._unfinished.clear()
+        self._noted.clear()
+        self._cluster_id = cluster_id
         return bound_to is None
 
     def find(self, paths: Iterable[str]) -> dict[str, Row]:
         """The rows of those ``paths`` that are known."""
-        found = {}
+        found: dict[str, Row] = {}
         waiting = iter(paths)
         while batch := list(islice(waiting, _LOOK_UP_AT_ONCE)):
-            marks = ",".join("?" * len(batch))
-            cursor = self._database.execute(
-                "SELECT path, size, mtime_ns, ctime_ns, inode, state, sha512, upload_id FROM file"
-                f" WHERE path IN ({marks})",
-                batch,
-            )
-            for path, size, mtime_ns, ctime_ns, inode, state, sha512, upload_id in cursor:
-                found[path] = Row(FileStat(size, mtime_ns, ctime_ns, inode), state, sha512, upload_id)
+            found |= self._do(functools.partial(ledger_rows.find, paths=batch))
             found |= {path: self._unsaved[path] for path in batch if path in self._unsaved}
         return found
 
@@ -109,85 +98,92 @@ class Ledger:
         """This content of ``path`` was acknowledged in full. Durable after the next `commit`."""
         self._unsaved[path] = Row(stat, "sent", sha512, upload_id)
 
+    def unfinished(self, path: str) -> Unfinished | None:
+        """What is noted of the present upload of ``path``."""
+        return self._unfinished.get(path)
+
+    def note(self, path: str, unfinished: Unfinished) -> None:
+        """So much of the present upload of ``path`` is acknowledged. Durable after the next `commit`."""
+        self._unfinished[path] = unfinished
+        self._noted.add(path)
+
+    def give_up(self, paths: Iterable[str]) -> None:
+        """Forget the unfinished uploads of ``paths``; durable on return."""
+        known = [path for path in paths if path in self._unfinished]
+        if known:
+            self._do(lambda database: ledger_rows.write(database, {}, {}, known))
+        for path in known:
+            self._noted.discard(path)
+            self._unfinished.pop(path, None)
+
+    def give_up_all(self) -> None:
+        """Forget every unfinished upload; durable on return."""
+        self.give_up(list(self._unfinished))
+
     def commit(self) -> None:
-        """Write what was recorded; durable on return. Raises sqlite3.Error and keeps the rows for the next try."""
-        if self._unsaved:
-            with self._database:
-                self._insert(self._unsaved.items())
-            self._unsaved.clear()
+        """Write what was gathered; durable on return. When it raises, all is kept for the next try."""
+        if not self.unsaved:
+            return
+        self._do(lambda database: ledger_rows.write(database, self._unsaved, self._notes(), self._over()))
+        for path in self._over():
+            del self._unfinished[path]
+        self._unsaved.clear()
+        self._noted.clear()
 
     def close(self) -> None:
         """Close the database; what was not committed is lost."""
-        self._database.close()
+        if self._database is not None:
+            self._database.close()
 
-    def _insert(self, rows: Iterable[tuple[str, Row]]) -> int:
-        now = time.time()
-        values = ((path, *row.stat, row.state, row.sha512, row.upload_id, now) for path, row in rows)
-        return self._database.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?,?,?,?)", values).rowcount
+    def _notes(self) -> dict[str, Unfinished]:
+        return {path: self._unfinished[path] for path in self._noted}
 
-    def _meta(self, name: str) -> str | None:
-        found = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if found is None else str(found[0])
+    def _over(self) -> list[str]:
+        """Uploads that have come to their end, but are still noted."""
+        return [path for path in self._unsaved if path in self._unfinished]
 
-    def _set_meta(self, name: str, value: str) -> None:
-        self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Work with the database, and once more with a new one when it turns out to be damaged."""
+        try:
+            return work(self._open())
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            self._damage = error
+            self.close()
+            self._database = None
+        return work(self._open())
+
+    def _open(self) -> sqlite3.Connection:
+        if self._database is None:
+            if self._damage is not None:
+                self._move_aside(self._damage)
+            database = self._database = self._file.open()
+            self._unfinished = ledger_rows.find_unfinished(database)
+            if ledger_rows.meta(database, "begun") is None and self._file.was_damaged:
+                ledger_rows.begin(database, (), self._cluster_id)  # no first start: what came meanwhile would be missed
+        return self._database
+
+    def _move_aside(self, damage: sqlite3.Error) -> None:
+        path = self._file.path
+        try:
+            aside = self._file.move_aside()
+        except OSError as error:
+            raise sqlite3.OperationalError(f"damaged ({damage}), and cannot be moved ({error.strerror})") from None
+        _log.error("the ledger %s is damaged (%s); it is now %s, and every file is sent again", path, damage, aside)
+        self._damage, self.lost = None, True
+        self._noted.clear()
 
 
 def open_ledger(state_dir: Path, topic: str, folder: Path) -> Ledger:
     """The ledger of this topic and folder (absolute), made if need be.
 
-    A damaged database is moved aside, and named in the log; then everything in the folder is sent again, since nobody
-    can say any more what was. Raises ConfigError for one that a newer version made, or that cannot be opened.
+    Raises ConfigError for one that a newer version made, or that cannot be opened.
     """
-    identity = f"{topic}\n{folder}"
-    digest = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:16]
-    path = state_dir / f"ledger-{digest}.sqlite"
+    file = LedgerFile(state_dir, topic, folder)
     try:
-        return Ledger(_open(path, topic, folder))
+        return Ledger(file)
     except sqlite3.OperationalError as error:
         raise ConfigError(
-            f"the ledger {path} cannot be opened ({error}): check the disk and the rights there"
+            f"the ledger {file.path} cannot be opened ({error}): check the disk and the rights there"
         ) from None
-    except sqlite3.DatabaseError as error:
-        aside = _move_aside(path)
-        _log.error("the ledger %s is damaged (%s); it is now %s, and every file is sent again", path, error, aside)
-    ledger = Ledger(_open(path, topic, folder))
-    ledger.begin([])
-    return ledger
-
-
-def _open(path: Path, topic: str, folder: Path) -> sqlite3.Connection:
-    # The director alone uses it, but tests and the program may make it in another thread.
-    database = sqlite3.connect(path, check_same_thread=False)
-    try:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")  # NORMAL could forget, in a power cut, that there was a first start
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            raise ConfigError(f"the ledger {path} was made by a newer version of this program: use that one")
-        if version == 0:
-            _create(database, topic, folder)
-        elif (verdict := database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(verdict)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _create(database: sqlite3.Connection, topic: str, folder: Path) -> None:
-    names = {"topic": topic, "folder": os.fsencode(folder).decode(errors="backslashreplace")}
-    database.execute("BEGIN")
-    with database:
-        for statement in _SCHEMA.split(";"):
-            database.execute(statement)
-        database.executemany("INSERT INTO meta VALUES (?, ?)", names.items())
-        database.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-def _move_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    return aside

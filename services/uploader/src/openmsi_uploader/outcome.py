@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from openmsi_core.errors import OpenMSIError, Retryable
 from openmsi_core.paths import RelativePath
 from openmsi_uploader.source import FileStat
+from openmsi_uploader.unfinished import Unfinished
 
 
 class Unreadable(Retryable):
@@ -13,6 +14,10 @@ class Unreadable(Retryable):
 
 class Stopped(Retryable):
     """The program is stopping; the file is sent again at the next start."""
+
+
+class CannotContinue(Retryable):
+    """The unfinished upload of the file is of no use: it must be forgotten, and the file sent anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class Job:
     upload_id: str
     before: tuple[bytes, str] | None
     """SHA-512 and upload id of what was sent of this path before; None = nothing, or send it in any case."""
+    unfinished: Unfinished | None = None
+    """The upload with this id, to be continued; None = begin a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +61,11 @@ class NotSent:
 
 
 Outcome = Sent | Same | NotSent
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """So much of a large file is acknowledged; an outcome follows."""
+
+    job: Job
+    unfinished: Unfinished

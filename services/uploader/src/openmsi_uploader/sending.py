@@ -3,6 +3,7 @@
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from openmsi_core.paths import RelativePath
 from openmsi_core.status import size
 from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger
-from openmsi_uploader.outcome import Job, NotSent, Outcome, Same, Sent, Stopped
+from openmsi_uploader.outcome import CannotContinue, Job, NotSent, Outcome, Progress, Same, Sent, Stopped
 from openmsi_uploader.pending import Pending
 from openmsi_uploader.source import FileStat, look_at
-from openmsi_uploader.upload import Target
+from openmsi_uploader.target import Target
 from openmsi_uploader.upload_id import UploadIds
 
 _log = logging.getLogger(__name__)
@@ -74,9 +75,15 @@ class Sending:
             for _ in range(min(room, _MOST_IN_FLIGHT - self.in_flight)):
                 if (taken := take()) is None:
                     break
-                if (job := self._job(*taken, now)) is not None:
+                if (job := self._job(*taken, self.target, now)) is not None:
                     self.in_flight += 1
                     put((job, self.target))
+
+    def note(self, progress: Progress, now: float) -> None:
+        """A large upload has come so far: if it is cut short, it can be continued from here."""
+        self._ledger.note(progress.job.path.text, progress.unfinished)
+        if self._commit_due is None or not self.trouble:
+            self._commit_due = now
 
     def judge(self, outcome: Outcome, now: float) -> None:
         """What has become of a job. Raises InternalError when the producer cannot go on."""
@@ -95,6 +102,8 @@ class Sending:
                 return
             case NotSent(error=InternalError() as error):
                 raise error
+            case NotSent(error=CannotContinue()) if not self._give_up(job.path.text, now):
+                return
         self._look_again(outcome, now)
 
     def commit(self, now: float) -> None:
@@ -120,15 +129,33 @@ class Sending:
         """When `commit` has something to do."""
         return self._commit_due
 
-    def _job(self, path: str, stat: FileStat, now: float) -> Job | None:
+    def _job(self, path: str, stat: FileStat, target: Target, now: float) -> Job | None:
+        """The upload that is to be continued, or a new one.
+
+        No two uploads of a path are ever under way. The earlier one is forgotten, durably, before a later id is used:
+        receivers have dropped it by then, and would call it old.
+        """
         try:
-            upload_id = self._ids.next()
-        except OSError as error:
-            self._fail(path, Retryable(f"the state folder cannot be written ({error.strerror})"), now)
+            row = self._ledger.find([path]).get(path)
+            sent_id = (row.upload_id if row else None) or ""
+            begun = self._ledger.unfinished(path)
+            if begun is not None and not begun.may_go_on(stat, target, sent_id, time.time()):
+                self._ledger.give_up([path])
+                begun = None
+            upload_id = begun.upload_id if begun else self._ids.next()
+        except (OSError, sqlite3.Error) as error:
+            self._fail(path, _no_state(error), now)
             return None
-        row = self._ledger.find([path]).get(path)
         before = (row.sha512, row.upload_id) if row and row.sha512 and row.upload_id else None
-        return Job(RelativePath(path), stat, upload_id, before)
+        return Job(RelativePath(path), stat, upload_id, before, begun)
+
+    def _give_up(self, path: str, now: float) -> bool:
+        try:
+            self._ledger.give_up([path])
+        except sqlite3.Error as error:
+            self._fail(path, _no_state(error), now)
+            return False
+        return True
 
     def _record(self, job: Job, sha512: bytes, upload_id: str, now: float) -> None:
         self._ledger.record(job.path.text, job.stat, sha512, upload_id)
@@ -159,3 +186,8 @@ class Sending:
             _log.warning("not sent, trying again: %s (%s)", path, error)
         if isinstance(error, Fatal):
             self.target = None  # the topic is not what it was: find out anew
+
+
+def _no_state(error: OSError | sqlite3.Error) -> Retryable:
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return Retryable(f"the state folder cannot be used ({reason})")

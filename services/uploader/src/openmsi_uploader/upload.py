@@ -1,5 +1,6 @@
 """One settled file becomes records at the broker, all of them acknowledged, or a reason why not."""
 
+import logging
 import os
 import threading
 import time
@@ -14,9 +15,15 @@ from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode
 from openmsi_core.errors import OpenMSIError
 from openmsi_core.kafka_errors import translate
 from openmsi_core.paths import partition_of
+from openmsi_core.status import size
+from openmsi_uploader.at_broker import Extent
 from openmsi_uploader.flight import Flight
-from openmsi_uploader.outcome import Job, NotSent, Outcome, Same, Sent, Stopped, Unreadable
+from openmsi_uploader.outcome import CannotContinue, Job, NotSent, Outcome, Progress, Same, Sent, Stopped, Unreadable
 from openmsi_uploader.reading import Content, read
+from openmsi_uploader.target import Target
+from openmsi_uploader.unfinished import WORTH_BYTES, Unfinished
+
+_log = logging.getLogger(__name__)
 
 
 class SendsRecords(Protocol):
@@ -42,26 +49,32 @@ class SendsRecords(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where records go, and what is the same in all of them."""
+class Continuing:
+    """What it takes to continue large uploads."""
 
-    topic: str
-    partitions: int
-    source: str
-    """Id of this uploader instance."""
-    chunk_size: int
+    note: Callable[[Progress], None]
+    """Keeps what the broker has acknowledged so far."""
+    ask: Callable[[str, int], Extent]
+    """What the broker holds of a topic's partition (`at_broker.ask_extent`)."""
 
 
 class Uploader:
     """Sends files with one producer; `upload` may be called from several threads at once.
 
-    Some thread must go on calling `poll`.
+    Some thread must go on calling `poll`. Without ``continuing``, no upload is noted or continued.
     """
 
-    def __init__(self, root: Path, producer: SendsRecords, report: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        producer: SendsRecords,
+        report: Callable[[Outcome], None],
+        continuing: Continuing | None = None,
+    ) -> None:
         self._root = root
         self._producer = producer
         self._report = report
+        self._continuing = continuing
         self._room = threading.Condition()
         self._stopping = False
         self._answered_at = time.monotonic()
@@ -105,7 +118,11 @@ class Uploader:
         partition = partition_of(job.path, target.partitions)
         headers = encode_headers(Upload(job.upload_id, target.source, content.size))
         total = max(1, -(-content.size // target.chunk_size))
+        there = self._track(job, content, target, partition, flight)
         for index, piece in enumerate(content.pieces(), 1):
+            if index <= there:  # it was read to be held against the first reading, as all pieces are
+                self._check_stop()
+                continue
             chunk = Chunk(
                 filename=job.path.name,
                 file_hash=content.sha512,
@@ -121,16 +138,33 @@ class Uploader:
             self._produce(chunk, target.topic, partition, headers, flight)
         return Sent(job, content.sha512, partition)
 
+    def _track(self, job: Job, content: Content, target: Target, partition: int, flight: Flight) -> int:
+        """Have the progress of a large upload noted; returns how many of its chunks are at the broker already."""
+        begun = job.unfinished
+        if self._continuing is None:
+            return 0
+        if begun is not None:
+            _check(begun, content, self._continuing.ask(target.topic, partition))
+            there = min(content.size, begun.prefix * target.chunk_size)
+            text = "going on with %s: %s of it are at the broker since an earlier try, %s are sent now"
+            _log.info(text, job.path, size(there), size(content.size - there))
+        elif target.topic_id and content.size > WORTH_BYTES:
+            begun = Unfinished(job.stat, content.sha512, job.upload_id, target, 0, 0, 0, time.time(), 0.0)
+        else:
+            return 0
+        flight.track(begun, self._continuing.note)
+        return begun.prefix
+
     def _produce(
         self, chunk: Chunk, topic: str, partition: int, headers: list[tuple[str, bytes]], flight: Flight
     ) -> None:
-        key, value = encode_key(chunk), encode_value(chunk)
+        key, value, landed = encode_key(chunk), encode_value(chunk), flight.callback(chunk.index)
         while True:
             self._check_stop()
             flight.check()
             try:
                 self._producer.produce(
-                    topic, value=value, key=key, partition=partition, headers=headers, on_delivery=flight.landed
+                    topic, value=value, key=key, partition=partition, headers=headers, on_delivery=landed
                 )
             except BufferError:
                 with self._room:
@@ -144,6 +178,14 @@ class Uploader:
     def _check_stop(self) -> None:
         if self._stopping:
             raise Stopped("the program is stopping")
+
+
+def _check(begun: Unfinished, content: Content, extent: Extent) -> None:
+    """Raise CannotContinue unless all that ``begun`` counts on is as it was."""
+    if begun.sha512 != content.sha512:
+        raise CannotContinue("the content is another than the one that was begun, so it is sent anew")
+    if extent.topic_id != begun.target.topic_id or extent.low > begun.first_offset or extent.end <= begun.last_offset:
+        raise CannotContinue("the broker has lost what it had acknowledged, so all of it is sent anew")
 
 
 def _in_words(error: OSError) -> str:

@@ -23,18 +23,27 @@ class UploadIds:
     """Makes ids; safe to use from several threads.
 
     ``reserve_ms``: how far beyond the present each durable bound reaches, in milliseconds; one id in so many
-    milliseconds waits for the disk, and after a restart ids begin at the bound.
+    milliseconds waits for the disk, and after a restart ids begin at the bound. ``owner`` names what the ids are for,
+    without blanks.
     """
 
     def __init__(
-        self, state_dir: Path, reserve_ms: int, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        state_dir: Path,
+        reserve_ms: int,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        owner: str = "",
     ) -> None:
         self._path = state_dir / _FILE
         self._reserve = reserve_ms
         self._clock = clock_ms
         self._lock = threading.Lock()
-        self._bound = self._last_ms = self._kept()
+        self._owner = owner
+        self._bound, last_owner = self._kept()
+        self._last_ms = self._bound
         self._counter = -1
+        self.shared = last_owner != owner
+        """Whether others made ids with this state folder since its ``owner`` did last; known from the beginning."""
 
     def next(self) -> str:
         """The next id. Raises OSError when the bound cannot be made durable."""
@@ -44,22 +53,28 @@ class UploadIds:
             if counter >> _COUNTER_BITS:
                 ms, counter = ms + 1, 0
             if ms >= self._bound:
-                ms, counter = max(ms, self._kept()), 0  # another program may use the same state folder
-                write_file(self._path, str(ms + self._reserve).encode())
+                ms, counter = max(ms, self._kept()[0]), 0  # another program may use the same state folder
+                write_file(self._path, f"{ms + self._reserve} {self._owner}".strip().encode())
                 self._bound = ms + self._reserve
             self._last_ms, self._counter = ms, counter
         return str(_uuid7(ms, counter))
 
-    def _kept(self) -> int:
+    def _kept(self) -> tuple[int, str]:
         try:
-            return int(self._path.read_text(encoding="ascii"))
+            bound, _, owner = self._path.read_text(encoding="ascii").partition(" ")
+            return int(bound), owner
         except FileNotFoundError:
-            return 0
+            return 0, ""
         except ValueError:
             raise ConfigError(
                 f"{self._path} is damaged: restore it from a backup, or write the present time in it, in milliseconds"
                 " since 1970"
             ) from None
+
+
+def any_made(state_dir: Path) -> bool:
+    """Whether ids were ever made with this state folder."""
+    return (state_dir / _FILE).exists()
 
 
 def _uuid7(ms: int, counter: int) -> UUID:

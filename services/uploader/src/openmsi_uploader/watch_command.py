@@ -13,9 +13,12 @@ from openmsi_uploader.director import Director
 from openmsi_uploader.filters import select
 from openmsi_uploader.ledger import Ledger, open_ledger
 from openmsi_uploader.settings import WatchSettings
+from openmsi_uploader.upload_id import UploadIds
 from openmsi_uploader.walk import Tally, walk
 
 _log = logging.getLogger(__name__)
+
+_RESERVE_MS = 1000
 
 
 def main() -> int:
@@ -33,7 +36,10 @@ def watch(settings: WatchSettings, service: Service) -> None:
         try:
             first_look(settings, ledger, began_ns)
             selection = select(settings.upload_regex, settings.include, settings.exclude)
-            Director(settings, selection, service, ledger).run()
+            ids = UploadIds(settings.state_dir, _RESERVE_MS, owner=ledger.name)
+            if ids.shared:  # somebody may have sent a path of ours with a later id, so its upload must begin anew
+                ledger.give_up_all()
+            Director(settings, selection, service, ledger, ids).run()
         except sqlite3.Error as error:
             raise ConfigError(
                 f"the ledger in {settings.state_dir} cannot be used ({error}): check that disk"
