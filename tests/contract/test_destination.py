@@ -13,6 +13,7 @@ from openmsi_core.errors import StagedBytesLost
 from openmsi_core.generation import Generation, Verdict, Version
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
+from openmsi_core.staging import Sealed
 from openmsi_downloader.deliver import FolderDestination
 from tests.support.downloading import tree
 from tests.support.receiving import MemoryDestination
@@ -76,7 +77,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
             return CompleteFile(generation, version, len(content), content, None, 0)
         staged = tmp_path / f"staged{upload}"
         staged.write_bytes(content)
-        return CompleteFile(generation, version, len(content), None, staged, 0)
+        return CompleteFile(generation, version, len(content), None, Sealed(staged, b""), 0)
 
     return make
 

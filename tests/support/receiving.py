@@ -114,14 +114,15 @@ class Member:
             self.waiting.remove(file)
 
     def _deliver(self, file: CompleteFile) -> Verdict | None:
-        if file.staged is not None:
-            self.resume.wait(file.staged)
+        if file.sealed is not None:
+            self.resume.wait(file.sealed.path)
+            file.sealed.verify()
         try:
             return self.destination.deliver(file)
         except BadFile as error:
             content = file.staged if file.data is None else file.data
             assert content is not None
-            self.quarantine.file(file.generation, content, (file.partition, 0), str(error))
+            self.quarantine.file(file.generation, content, file.partition, file.version.logged, str(error))
             return None
 
     def collect(self) -> None:

@@ -12,6 +12,7 @@ from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict, Version, version_of
 from openmsi_core.placing import Folder
+from openmsi_core.staging import Sealed
 from openmsi_downloader.deliver import FolderDestination
 from tests.support.placing import checked_folder, scratch_of
 from tests.support.sending import chunks, upload
@@ -43,7 +44,9 @@ def make(request: pytest.FixtureRequest, folder: Folder) -> Make:
             staged.write_bytes(content)
         version = version_of(chunk, by, (1, 1))
         data = None if staged else content
-        return CompleteFile(Generation.of(chunk, by), version, len(content), data, staged, 0)
+        return CompleteFile(
+            Generation.of(chunk, by), version, len(content), data, Sealed(staged, b"") if staged else None, 0
+        )
 
     return make
 
@@ -137,6 +140,6 @@ def test_after_a_refusal_the_same_file_again(
 
 def test_a_staged_file_that_was_removed(destination: FolderDestination, make: Make, tmp_path: Path) -> None:
     with pytest.raises(StagedBytesLost):
-        destination.deliver(replace(file := make(), data=None, staged=tmp_path / "gone"))
+        destination.deliver(replace(file := make(), data=None, sealed=Sealed(tmp_path / "gone", b"")))
     if file.staged:
         file.staged.unlink()

@@ -62,11 +62,19 @@ def test_text_that_is_no_text_is_shown_somehow(quarantine: Quarantine) -> None:
 def test_a_file(quarantine: Quarantine, tmp_path: Path, staged: bool) -> None:
     content = tmp_path / "staged"
     content.write_bytes(b"content")
-    quarantine.file(GENERATION, content if staged else b"content", (1, 9), "because")
+    quarantine.file(GENERATION, content if staged else b"content", 1, (5, 9), "because")
     entry = the_entry(quarantine)
     assert (entry / "content").read_bytes() == b"content"
     assert content.exists() != staged
-    expected = {"topic": "topic", "reason": "because", "path": "sub/a", "partition": 1, "offset": 9, "upload": ""}
+    expected = {
+        "topic": "topic",
+        "reason": "because",
+        "path": "sub/a",
+        "partition": 1,
+        "offset": 9,
+        "timestamp": 5,
+        "upload": "",
+    }
     assert reason(entry) == expected | {"sha512": GENERATION.file_hash.hex()}
 
 
@@ -83,9 +91,9 @@ def test_the_same_call_again_after_the_disk_was_full(
         patched.setattr(os, "write", full)
         for _ in range(2):
             with pytest.raises(Retryable, match="full"):
-                quarantine.file(GENERATION, content, (1, 9), "because")
+                quarantine.file(GENERATION, content, 1, (5, 9), "because")
     assert not list(quarantine.folder.glob("*/reason.json"))
-    quarantine.file(GENERATION, content, (1, 9), "because")
+    quarantine.file(GENERATION, content, 1, (5, 9), "because")
     assert (the_entry(quarantine) / "content").read_bytes() == b"content"
     assert reason(the_entry(quarantine))["reason"] == "because"
     assert len(list(the_entry(quarantine).iterdir())) == 2
@@ -94,7 +102,7 @@ def test_the_same_call_again_after_the_disk_was_full(
 def test_long_names_of_topics(tmp_path: Path) -> None:
     quarantine = Quarantine(tmp_path, "t" * 249)
     quarantine.record(RECORD, b"x", "because")
-    quarantine.file(GENERATION, b"x", (0, 0), "because")
+    quarantine.file(GENERATION, b"x", 0, (0, 0), "because")
     assert len(list(quarantine.folder.iterdir())) == 2
 
 

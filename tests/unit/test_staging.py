@@ -47,7 +47,7 @@ def test_chunks_in_any_order(stage: Staging, seed: int) -> None:
     generation, pieces = cut()
     random.Random(seed).shuffle(pieces)
     write(stage, generation, pieces)
-    assert stage.seal(generation).read_bytes() == CONTENT
+    assert stage.seal(generation).path.read_bytes() == CONTENT
 
 
 def test_chunks_of_unequal_lengths(stage: Staging) -> None:
@@ -58,7 +58,7 @@ def test_chunks_of_unequal_lengths(stage: Staging) -> None:
         parts.append(replace(pieces[0], offset=start, data=data))
         start += length
     write(stage, generation, parts[::-1])
-    assert stage.seal(generation).read_bytes() == CONTENT
+    assert stage.seal(generation).path.read_bytes() == CONTENT
 
 
 def test_little_is_left_to_hash_at_the_end(stage: Staging) -> None:
@@ -141,7 +141,7 @@ def test_more_files_than_may_be_open(stage: Staging) -> None:
             stage.write(generation, pieces[number])
     assert open_fds() - before <= 64
     for generation, _ in files:
-        assert hashlib.sha512(stage.seal(generation).read_bytes()).digest() == generation.file_hash
+        assert hashlib.sha512(stage.seal(generation).path.read_bytes()).digest() == generation.file_hash
     assert open_fds() == before
 
 
@@ -154,7 +154,7 @@ def test_borrowed_bytes_are_checked_and_never_removed(stage: Staging, tmp_path: 
     assert kept.exists()
     stage.borrow(generation, kept, {0: 3000, 4000: 6000})
     write(stage, generation, [pieces[3], *pieces[6:]])
-    assert stage.seal(generation) == kept
+    assert stage.seal(generation).path == kept
     assert kept.read_bytes() == CONTENT
     stage.remove(kept)
     assert kept.exists()

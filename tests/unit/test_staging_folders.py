@@ -43,7 +43,7 @@ def test_a_wiped_folder_is_made_again(stage: Staging, tmp_path: Path) -> None:
         write(stage, *new)
     stage.folder.heal()
     write(stage, *new)
-    assert stage.seal(new[0]).read_bytes() == b"new" * 1000
+    assert stage.seal(new[0]).path.read_bytes() == b"new" * 1000
     assert locks.try_lock(stage.own / "lock") is None, "it is locked again"
 
 

@@ -46,7 +46,7 @@ def test_a_removed_file_is_noticed_when_it_is_opened_again(stage: Staging) -> No
         stage.write(generation, pieces[1])
     stage.discard(generation)
     write(stage, generation, pieces)
-    assert stage.seal(generation).read_bytes() == CONTENT
+    assert stage.seal(generation).path.read_bytes() == CONTENT
 
 
 def test_a_file_that_was_cut_short_is_noticed(stage: Staging) -> None:
@@ -75,7 +75,7 @@ def test_a_full_disk_and_the_same_chunk_again(stage: Staging, monkeypatch: pytes
             with pytest.raises(Retryable, match="is full: free some space"):
                 stage.write(generation, pieces[3])
     write(stage, generation, pieces[3:])
-    assert stage.seal(generation).read_bytes() == CONTENT
+    assert stage.seal(generation).path.read_bytes() == CONTENT
 
 
 def test_a_disk_that_cannot_be_read_for_a_moment(stage: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_a_disk_that_cannot_be_read_for_a_moment(stage: Staging, monkeypatch: py
         write(stage, generation, pieces[::-1])
         while True:
             try:
-                staged = stage.seal(generation)
+                staged = stage.seal(generation).path
                 break
             except Retryable:
                 continue

@@ -203,7 +203,9 @@ def test_events_name_files_folders_and_debris(flow: Flow, monkeypatch: pytest.Mo
         (flow.folder / name).write_text("x")
     (flow.folder / "link").symlink_to("a")
     (flow.folder / ".git" / "refs").mkdir(parents=True)
-    flow.intake.look(["a", ".hidden", "b.left-out", "sub", "sub/c", "link", "gone", ".git", ".git/refs"], flow.now)
+    flow.intake.look(
+        ["a", ".hidden", "b.left-out", "sub", "sub/c", "link", "gone", ".git", ".git/refs"], lambda: flow.now
+    )
     assert folders == ["sub"]
     assert sorted(job.path.text for job in flow.later()) == ["a", "sub/c"]
 
@@ -246,8 +248,8 @@ def test_events_beyond_the_limit_are_made_good_by_a_walk(flow: Flow, monkeypatch
     monkeypatch.setattr(intake_module, "_MOST_ON_THEIR_WAY", 2)
     for name in "abc":
         (flow.folder / name).write_text("x")
-    flow.intake.look(["a", "b"], flow.now)
-    flow.intake.look(["c"], flow.now)
+    flow.intake.look(["a", "b"], lambda: flow.now)
+    flow.intake.look(["c"], lambda: flow.now)
     flow.intake.work_off(flow.now)
     assert (len(flow.pending), walks) == (2, [])
     for job in flow.later():

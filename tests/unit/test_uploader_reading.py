@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from openmsi_core.paths import RelativePath
 from openmsi_uploader import reading
 from openmsi_uploader.reading import Content, read
 from openmsi_uploader.source import ContentChanged, FileStat, look_at
@@ -30,7 +31,7 @@ def stat_of(path: Path) -> FileStat:
 
 
 def content_of(path: Path, check: Callable[[], None] = lambda: None) -> Content:
-    return read(path, stat_of(path), 1000, check)
+    return read(path.parent, RelativePath(path.name), stat_of(path), 1000, check)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -51,10 +52,10 @@ def test_a_file_that_is_not_what_was_found_still_is_not_read(tmp_path: Path, lim
     stat = stat_of(path)
     os.utime(path, ns=(1, 1))
     with pytest.raises(ContentChanged):
-        read(path, stat, 1000, lambda: None)
+        read(path.parent, RelativePath(path.name), stat, 1000, lambda: None)
     path.unlink()
     with pytest.raises(ContentChanged):
-        read(path, stat, 1000, lambda: None)
+        read(path.parent, RelativePath(path.name), stat, 1000, lambda: None)
 
 
 def test_a_link_or_pipe_in_place_of_the_file_is_not_read(tmp_path: Path, limits: str) -> None:
@@ -64,11 +65,11 @@ def test_a_link_or_pipe_in_place_of_the_file_is_not_read(tmp_path: Path, limits:
     path.rename(tmp_path / "b")
     path.symlink_to(tmp_path / "b")
     with pytest.raises(ContentChanged):
-        read(path, stat, 1000, lambda: None)
+        read(path.parent, RelativePath(path.name), stat, 1000, lambda: None)
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(ContentChanged):
-        read(path, stat, 1000, lambda: None)
+        read(path.parent, RelativePath(path.name), stat, 1000, lambda: None)
 
 
 @pytest.mark.parametrize("size", [2999, 3001, 0])
@@ -80,7 +81,7 @@ def test_a_change_while_it_is_hashed_is_noticed(
     real = reading._fill
     hits = iter([True])
 
-    def fill_then_write(file: int, buffer: memoryview, name: Path) -> None:
+    def fill_then_write(file: int, buffer: memoryview, name: RelativePath) -> None:
         real(file, buffer, name)
         if next(hits, False):
             path.write_bytes(b"y" * size)

@@ -193,7 +193,7 @@ def test_a_record_that_the_client_refuses_at_once_is_an_outcome(rig: Rig) -> Non
 def test_a_file_that_cannot_be_read_is_an_outcome(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     write(rig.root, "a", b"x")
 
-    def refuse(path: str) -> int:
+    def refuse(_root: Path, _path: object) -> int:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("openmsi_uploader.source._open", refuse)

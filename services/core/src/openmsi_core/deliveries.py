@@ -12,21 +12,27 @@ from typing import Generic, TypeVar
 from openmsi_core.errors import Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Version
 from openmsi_core.retry import delay_before
+from openmsi_core.staging import Sealed
 
 Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompleteFile:
-    """A verified file: its bytes are either in ``data`` (files of one chunk) or in ``staged``."""
+    """A verified file: its bytes are either in ``data`` (files of one chunk) or in ``sealed``."""
 
     generation: Generation
     version: Version
     size: int
     data: bytes | memoryview | None
-    staged: Path | None
+    sealed: Sealed | None
     partition: int
     """Where its last chunk was read."""
+
+    @property
+    def staged(self) -> Path | None:
+        """Where its bytes are staged."""
+        return None if self.sealed is None else self.sealed.path
 
 
 @dataclass(frozen=True, slots=True)

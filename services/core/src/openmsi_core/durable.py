@@ -85,6 +85,8 @@ def in_words(error: OSError, place: Path) -> str:
             return f"the disk of {place} is read-only: make it writable, delivery goes on by itself"
         case errno.EACCES | errno.EPERM:
             return f"{this_user()} may not write to {place}: give it the right to write there"
+        case errno.EFBIG:
+            return f"a file for {place} is longer than files may be there: raise that limit, or use another disk"
         case errno.EXDEV:
             return f"a folder in {place} is on another disk, so no file can be moved there at once: remove that mount"
         case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:

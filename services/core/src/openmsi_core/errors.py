@@ -5,6 +5,7 @@
     OpenMSIError
     ├── Retryable            the same call may succeed later: keep everything, back off, call again
     │   └── StagedBytesLost      …after the file's records were read again from Kafka
+    │       └── Doubted              …which is done at once
     ├── BadFile              this record or file cannot be used: quarantine it, say why, go on
     └── Fatal                stop the program with ``exit_code``
         ├── UsageError       64  the command line is wrong
@@ -28,6 +29,10 @@ class Retryable(OpenMSIError):
 
 class StagedBytesLost(Retryable):
     """Somebody removed a staged file; its records must be read again."""
+
+
+class Doubted(StagedBytesLost):
+    """A file did not check out once: its records are read again, because the disk may have done it, not the sender."""
 
 
 class BadFile(OpenMSIError):

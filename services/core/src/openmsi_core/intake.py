@@ -11,7 +11,7 @@ from openmsi_core.assembly import Assembly, OpenFile
 from openmsi_core.chunk import Chunk, encode_value
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.destination import Destination
-from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict, Version, judge, unfinished
 from openmsi_core.journal import Kept
 from openmsi_core.paths import RelativePath
@@ -145,6 +145,8 @@ class Intake:
         generation = piece.generation
         version = piece.version if generation.total == 1 else unfinished(piece.version)
         verdict = self._verdict(generation.path, version)
+        if verdict is Verdict.NEWER and self._quarantine.has(generation, piece.version.logged):
+            verdict = Verdict.REPEAT  # it is there as a whole, and a part of it is read again
         if verdict is not Verdict.NEWER:
             self._close(generation)  # begun before its staged bytes were lost, or left parked by a crash
             if piece.chunk.index == 1:
@@ -180,20 +182,20 @@ class Intake:
         generation, record = piece.generation, piece.record
         try:
             data = _whole(piece.chunk) if generation.total == 1 else None
-            staged = None if generation.total == 1 else self._staging.seal(generation)
+            sealed = None if generation.total == 1 else self._staging.seal(generation)
         except BadFile as error:
             if generation.total > 1 and generation not in self._doubted:
                 self._doubted.add(generation)  # the disk may have damaged it: the log has the last word
-                raise StagedBytesLost(f"{error}: reading it once more") from None
+                raise Doubted(f"{error}: reading it once more") from None
             partial = self._staging.partial(generation)  # seal keeps what it refuses
             content = partial.path if partial is not None else piece.chunk.data
-            self._quarantine.file(generation, content, (record.partition, record.offset), str(error))
+            self._quarantine.file(generation, content, record.partition, file.version.logged, str(error))
             _log.error("put %s in quarantine: %s", generation.path, error)
             self.notes["quarantined"] += 1
             self._close(generation)
             return None
         file.delivering = True
-        return CompleteFile(generation, file.version, file.size, data, staged, record.partition)
+        return CompleteFile(generation, file.version, file.size, data, sealed, record.partition)
 
     def _reject(self, arrival: Arrival, value: bytes | None, reason: str) -> None:
         record = arrival.record

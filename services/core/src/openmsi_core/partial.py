@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xxhash import xxh3_128
+
 from openmsi_core.errors import StagedBytesLost
 
 _READ_BYTES = 1 << 20
@@ -19,6 +21,8 @@ class Partial:
     hashed: int = 0
     """Bytes from the start that are there without a gap and are in `digest`."""
     digest: Any = field(default_factory=hashlib.sha512)
+    check: Any = field(default_factory=xxh3_128)
+    """XXH3 of the same bytes, which is quick to take once more."""
     ahead: dict[int, int] = field(default_factory=dict)
     """Start → end of what lies beyond the first gap, bytes."""
 
@@ -42,16 +46,18 @@ class Partial:
                 return False
             start = read = self.hashed
             stop = min(end, start + most)
-            digest = self.digest.copy()  # takes in all up to `stop` or, when the disk fails on the way, nothing
+            # Take in all up to `stop` or, when the disk fails on the way, nothing.
+            digest, check = self.digest.copy(), self.check.copy()
             os.lseek(file, start, os.SEEK_SET)
             while read < stop:
                 block = os.read(file, min(_READ_BYTES, stop - read))
                 if not block:
                     raise StagedBytesLost(f"the staged file {self.path} was cut short, reading it again")
                 digest.update(block)
+                check.update(block)
                 read += len(block)
             most -= stop - start
-            self.digest, self.hashed = digest, stop
+            self.digest, self.check, self.hashed = digest, check, stop
             del self.ahead[start]
             if stop < end:
                 self.note(stop, end)

@@ -58,11 +58,16 @@ class Quarantine:
             self._explain(entry, reason, {"partition": record.partition, "offset": record.offset})
 
     def file(
-        self, generation: Generation, content: Path | bytes | memoryview, last: tuple[int, int], reason: str
+        self,
+        generation: Generation,
+        content: Path | bytes | memoryview,
+        partition: int,
+        logged: tuple[int, int],
+        reason: str,
     ) -> None:
         """Keep a complete file that cannot be delivered; a staged ``content`` is moved.
 
-        ``last`` is where its last record lies, partition and offset. Raises StagedBytesLost as well.
+        ``partition`` is that of its last record, ``logged`` its place in the log. Raises StagedBytesLost as well.
         """
         entry = self._entry("file", generation)
         with disk_errors(self._root):
@@ -72,7 +77,21 @@ class Quarantine:
             elif content.exists():  # not there when an interrupted call already moved it
                 _move(content, entry / CONTENT)
             facts = {"path": generation.path.text, "sha512": generation.file_hash.hex(), "upload": generation.upload_id}
-            self._explain(entry, reason, facts | {"partition": last[0], "offset": last[1]})
+            place = {"partition": partition, "offset": logged[1], "timestamp": logged[0]}
+            self._explain(entry, reason, facts | place)
+
+    def has(self, generation: Generation, logged: tuple[int, int]) -> bool:
+        """Whether the file that a record of ``generation``, read at ``logged``, belongs to is here as a whole.
+
+        What was sent later is another try: whatever was in its way may be gone.
+        """
+        entry = self._entry("file", generation)
+        with disk_errors(self._root):
+            try:
+                state = json.loads((entry / REASON).read_bytes())
+                return logged <= (state["timestamp"], state["offset"])
+            except (FileNotFoundError, ValueError, LookupError, TypeError):
+                return False
 
     def park(self, file: OpenFile, partial: Partial | None, reason: str) -> None:
         """Keep what has come of a file that stopped coming; its staged bytes are moved.

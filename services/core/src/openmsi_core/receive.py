@@ -25,7 +25,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from openmsi_core.assembly import OpenFile
 from openmsi_core.deliveries import CompleteFile, Deliveries
 from openmsi_core.destination import Destination
-from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict
 from openmsi_core.intake import Intake
 from openmsi_core.kafka import Troubles
@@ -186,20 +186,21 @@ class Receiver:
 
     def _deliver(self, file: CompleteFile) -> Verdict | None:
         """Runs in a delivery thread. None = the file is in quarantine."""
-        if file.staged is not None:
-            self._resume.wait(file.staged)
+        if file.sealed is not None:
+            self._resume.wait(file.sealed.path)
+            file.sealed.verify()
         try:
             return self._destination.deliver(file)
         except BadFile as error:
             content = file.staged if file.data is None else file.data
             assert content is not None
-            self._quarantine.file(file.generation, content, (file.partition, file.version.logged[1]), str(error))
+            self._quarantine.file(file.generation, content, file.partition, file.version.logged, str(error))
             _log.error("put %s in quarantine: %s", file.generation.path, error)
             return None
 
     def _read_again(self, generation: Generation, error: StagedBytesLost) -> None:
         _log.warning("%s: %s", generation.path, error)
-        if not self._disk.waiting:  # many files may be lost at once
+        if not self._disk.waiting and not isinstance(error, Doubted):  # many files may be lost at once
             self._disk.failed(str(error))  # not at once: the disk may be failing
         offsets = self._intake.lost(generation)
         self._backlog = deque(each for each in self._backlog if each.partition not in offsets)

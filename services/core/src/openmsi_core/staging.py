@@ -1,8 +1,8 @@
 """Bytes of files that are not complete yet, under hidden names on the destination's file system.
 
 The SHA-512 of a staged file is taken of what the file holds: each byte is read back (from the page cache, as a rule)
-once all bytes before it are there. So a damaged staged file is never mistaken for a good one, and little is left to
-hash when the last chunk comes.
+once all bytes before it are there, so that little is left to hash when the last chunk comes. A second, much quicker
+look right before the file gets its name (`Sealed.verify`) finds what was damaged since.
 """
 
 import contextlib
@@ -10,8 +10,12 @@ import errno
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from uuid import uuid4
+
+from xxhash import xxh3_128
 
 from openmsi_core.chunk import Chunk
 from openmsi_core.durable import CREATE, REOPEN, disk_errors, write_all
@@ -23,11 +27,38 @@ from openmsi_core.staging_folder import StagingFolder
 _OPEN_FILES = 64
 _CATCH_UP_BYTES = 16 << 20  # hashed with each chunk, where a file was taken over: about 15 ms
 _SEAL_BYTES = 128 << 20
+_READ_BYTES = 1 << 20
 _TOO_FAR = (errno.EFBIG, errno.EINVAL, errno.EOVERFLOW)  # how file systems say that no file of theirs is so long
 
 
 class NotYet(Exception):
     """A call did a part of its work, so as not to hold up everything else: call again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A complete staged file, whose SHA-512 was the right one while it came."""
+
+    path: Path
+    check: bytes
+    """XXH3 (128 bits) of what was hashed then."""
+
+    def verify(self) -> None:
+        """See that it still holds just that. Blocks: the whole file is read, from the page cache as a rule.
+
+        Raises StagedBytesLost when it does not, Retryable when the disk cannot be read now.
+        """
+        found, buffer = xxh3_128(), memoryview(bytearray(_READ_BYTES))
+        with disk_errors(self.path):
+            try:
+                file = os.open(self.path, REOPEN)
+            except FileNotFoundError:
+                raise StagedBytesLost(f"the staged file {self.path} was removed, reading it again") from None
+            with FileIO(file, "rb") as stream:
+                while count := stream.readinto(buffer):
+                    found.update(buffer[:count])
+        if found.digest() != self.check:
+            raise StagedBytesLost(f"the staged file {self.path} has changed on the disk, reading it again")
 
 
 class Staging:
@@ -60,7 +91,7 @@ class Staging:
             try:
                 write_all(file, chunk.data, chunk.offset)
             except OSError as error:
-                if error.errno in _TOO_FAR:
+                if error.errno in _TOO_FAR and chunk.offset > partial.hashed:  # else it is a limit of the disk
                     raise BadFile(f"no file here can be as long as its offset {chunk.offset} says") from None
                 raise
             partial.note(chunk.offset, chunk.offset + len(chunk.data))
@@ -68,10 +99,10 @@ class Staging:
                 partial.hash_forward(file, _CATCH_UP_BYTES)
             self.written += len(chunk.data)
 
-    def seal(self, generation: Generation) -> Path:
+    def seal(self, generation: Generation) -> Sealed:
         """Close a complete file and check it: no gaps, no overlap, the SHA-512 it should have.
 
-        Returns the staged file's path, which now belongs to the caller. Raises BadFile when the content is wrong
+        Returns the staged file, which now belongs to the caller. Raises BadFile when the content is wrong
         (the file stays for `discard`), NotYet when there is still much to hash (of a file that was taken over),
         StagedBytesLost, and Retryable when the disk cannot be read.
         """
@@ -87,7 +118,7 @@ class Staging:
         if partial.digest.digest() != generation.file_hash:
             raise BadFile("its SHA-512 is not the one that its sender gave")
         del self._partials[generation]
-        return partial.path
+        return Sealed(partial.path, partial.check.digest())
 
     def partial(self, generation: Generation) -> Partial | None:
         """What is staged of a file, if anything; closed, so that it can be moved on Windows too."""

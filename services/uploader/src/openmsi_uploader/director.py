@@ -115,7 +115,7 @@ class Director:
             self._handle(message, now)
         if taken.overflowed:
             self._intake.dropped()
-        self._intake.look(taken.looks, now)
+        self._intake.look(taken.looks, time.monotonic)
 
     def _handle(self, message: Message, now: float) -> None:
         match message:

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 _log = logging.getLogger(__name__)
+
+# It prints one for every folder that is gone before it could be watched: the next walk finds what is there.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
 
 _KINDS: list[type[FileSystemEvent]] = [
     DirCreatedEvent, DirMovedEvent, FileCreatedEvent, FileMovedEvent, FileClosedEvent,

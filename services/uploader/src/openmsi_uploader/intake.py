@@ -4,7 +4,7 @@ import logging
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from openmsi_uploader.filters import Selection, why_not_folder
@@ -51,7 +51,7 @@ class Intake:
         self.tally = Tally()
         """What the last walk through everything came across."""
 
-    def look(self, paths: Iterable[str], now: float) -> None:
+    def look(self, paths: Iterable[str], clock: Callable[[], float]) -> None:
         """Look at paths that events named; they may be anything."""
         seen: list[Found] = []
         for path in paths:
@@ -67,7 +67,7 @@ class Intake:
         if not self._room(len(seen)):
             self._dropped = True
             seen = [found for found in seen if found[0] in self._pending]
-        self._consider(seen, now, unannounced=False)
+        self._consider(seen, clock(), unannounced=False)  # after the last look, so that none is taken early
 
     def dropped(self) -> None:
         """Events were lost: walk through everything when there is room again."""

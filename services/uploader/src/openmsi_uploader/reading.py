@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
+from openmsi_core.paths import RelativePath
 from openmsi_uploader.source import ContentChanged, FileStat, opened
 
 SMALL_BYTES = 8 * 1024 * 1024
@@ -45,19 +46,19 @@ class Content:
     """The chunks in order, at least one (an empty one for an empty file). Raises ContentChanged and OSError."""
 
 
-def read(path: Path, stat: FileStat, chunk_size: int, check: Callable[[], None]) -> Content:
-    """Read and hash the file that looks like ``stat``; blocks for as long as its disk takes.
+def read(root: Path, path: RelativePath, stat: FileStat, chunk_size: int, check: Callable[[], None]) -> Content:
+    """Read and hash the file below ``root`` that looks like ``stat``; blocks for as long as its disk takes.
 
     ``check`` is called every few megabytes and may raise. Raises ContentChanged when the file is not what it was, and
     OSError. Memory: the file itself up to `SMALL_BYTES`, else about 12 MB and 8 bytes a chunk.
     """
     if stat.size <= SMALL_BYTES:
-        return _read_small(path, stat, chunk_size)
-    return _read_large(path, stat, chunk_size, check)
+        return _read_small(root, path, stat, chunk_size)
+    return _read_large(root, path, stat, chunk_size, check)
 
 
-def _read_small(path: Path, stat: FileStat, chunk_size: int) -> Content:
-    with opened(path, stat) as file:
+def _read_small(root: Path, path: RelativePath, stat: FileStat, chunk_size: int) -> Content:
+    with opened(root, path, stat) as file:
         data = bytearray(stat.size)
         _fill(file, memoryview(data), path)
     view, whole = memoryview(data), hashlib.sha512(data).digest()
@@ -70,9 +71,9 @@ def _read_small(path: Path, stat: FileStat, chunk_size: int) -> Content:
     return Content(whole, stat.size, pieces)
 
 
-def _read_large(path: Path, stat: FileStat, chunk_size: int, check: Callable[[], None]) -> Content:
+def _read_large(root: Path, path: RelativePath, stat: FileStat, chunk_size: int, check: Callable[[], None]) -> Content:
     whole, marks, hashes = hashlib.sha512(), array("Q"), list[bytes]()
-    with opened(path, stat) as file, ThreadPoolExecutor(max_workers=1) as helper:
+    with opened(root, path, stat) as file, ThreadPoolExecutor(max_workers=1) as helper:
         for _, block in _blocks(file, path, stat.size, chunk_size):
             check()
             chunks = _cut(block, chunk_size)
@@ -83,7 +84,7 @@ def _read_large(path: Path, stat: FileStat, chunk_size: int, check: Callable[[],
 
     def pieces() -> Iterator[Piece]:
         expected, known_hashes = iter(marks), iter(hashes)
-        with opened(path, stat) as file:
+        with opened(root, path, stat) as file:
             for offset, block in _blocks(file, path, stat.size, chunk_size):
                 for number, data in enumerate(_cut(block, chunk_size)):
                     if xxh3_64_intdigest(data) != next(expected):
@@ -102,7 +103,7 @@ def _hash_each(chunks: Iterable[memoryview]) -> list[bytes]:
     return [hashlib.sha512(chunk).digest() for chunk in chunks]
 
 
-def _blocks(file: int, path: Path, size: int, chunk_size: int) -> Iterator[tuple[int, memoryview]]:
+def _blocks(file: int, path: RelativePath, size: int, chunk_size: int) -> Iterator[tuple[int, memoryview]]:
     """The file in blocks of several whole chunks, each with its offset, all in one buffer."""
     buffer = memoryview(bytearray(max(1, _READ_BYTES // chunk_size) * chunk_size))
     for offset in range(0, size, len(buffer)):
@@ -111,7 +112,7 @@ def _blocks(file: int, path: Path, size: int, chunk_size: int) -> Iterator[tuple
         yield offset, block
 
 
-def _fill(file: int, buffer: memoryview, path: Path) -> None:
+def _fill(file: int, buffer: memoryview, path: RelativePath) -> None:
     """Read on from the present position until ``buffer`` is full."""
     with FileIO(file, closefd=False) as stream:
         filled = 0

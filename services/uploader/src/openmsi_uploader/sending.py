@@ -56,6 +56,7 @@ class Sending:
         self._ids = ids
         self._lanes = lanes
         self._commit_due: float | None = None
+        self._told = False
         self.target: Target | None = None
         """Where to send; None = nothing is sent at present."""
         self.in_flight = 0
@@ -144,10 +145,19 @@ class Sending:
                 begun = None
             upload_id = begun.upload_id if begun else self._ids.next()
         except (OSError, sqlite3.Error) as error:
-            self._fail(path, _no_state(error), now)
+            self._no_id(path, error, now)
             return None
+        self._told = False
         before = (row.sha512, row.upload_id) if row and row.sha512 and row.upload_id else None
         return Job(RelativePath(path), stat, upload_id, before, begun)
+
+    def _no_id(self, path: str, error: OSError | sqlite3.Error, now: float) -> None:
+        reason = _no_state(error)
+        if not self._told:
+            _log.error("%s: free some space there, or give the right to write; nothing is sent until then", reason)
+        self._told, self.trouble = True, str(reason)
+        self._commit_due = now + _RETRY_SECONDS
+        self._pending.failed(path, str(reason), now)
 
     def _give_up(self, path: str, now: float) -> bool:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openmsi_core.errors import Retryable
+from openmsi_core.paths import RelativePath
 
 _INODE_BITS = 2**63 - 1  # some file systems use all 64 bits, SQLite's integers have one for the sign
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE}
@@ -61,13 +62,14 @@ def look_at(path: str | Path) -> FileStat | None:
 
 
 @contextlib.contextmanager
-def opened(path: str | Path, expected: FileStat) -> Iterator[int]:
-    """A descriptor for reading the file that has the stat ``expected``.
+def opened(root: Path, path: RelativePath, expected: FileStat) -> Iterator[int]:
+    """A descriptor for reading the file below ``root`` that has the stat ``expected``.
 
-    Raises ContentChanged when the file differs before or after the block, or is gone; OSError when it cannot be opened.
+    Raises ContentChanged when the file differs before or after the block, is gone, or is now behind a link; OSError
+    when it cannot be opened.
     """
     try:
-        file = _open(str(path))
+        file = _open(root, path)
     except OSError as error:
         if error.errno in _GONE:
             raise ContentChanged(f"{path} is gone") from None
@@ -80,7 +82,7 @@ def opened(path: str | Path, expected: FileStat) -> Iterator[int]:
         os.close(file)
 
 
-def _check(file: int, path: str | Path, expected: FileStat) -> None:
+def _check(file: int, path: RelativePath, expected: FileStat) -> None:
     raw = os.fstat(file)
     if not stat.S_ISREG(raw.st_mode) or stat_of(raw) != expected:
         raise ContentChanged(f"{path} changed while it was read")
@@ -92,12 +94,25 @@ if sys.platform == "win32":
 
     _SHARE_ALL = 1 | 2 | 4  # read, write, delete: the owner may still rename or remove the file
 
-    def _open(path: str) -> int:
-        handle = _winapi.CreateFile(path, _winapi.GENERIC_READ, _SHARE_ALL, 0, _winapi.OPEN_EXISTING, 0, 0)
+    def _open(root: Path, path: RelativePath) -> int:
+        handle = _winapi.CreateFile(
+            str(root / path.text), _winapi.GENERIC_READ, _SHARE_ALL, 0, _winapi.OPEN_EXISTING, 0, 0
+        )
         return msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_BINARY)
 
 else:
+    _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", 0)  # O_PATH: a right to list is not needed
+    # O_NONBLOCK: a pipe put in the file's place must not hold us up.
+    _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
-    def _open(path: str) -> int:
-        # O_NONBLOCK: a pipe put in the file's place must not hold us up.
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    def _open(root: Path, path: RelativePath) -> int:
+        # Folder by folder: one that was replaced by a link would lead out of the tree.
+        folder = os.open(root, _FOLDER)
+        try:
+            for part in path.parts[:-1]:
+                step = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = step
+            return os.open(path.name, _FILE, dir_fd=folder)
+        finally:
+            os.close(folder)

@@ -104,7 +104,7 @@ class Uploader:
         """
         flight = Flight(job, target.topic, self._report)
         try:
-            content = read(self._root / job.path.text, job.stat, target.chunk_size, self._check_stop)
+            content = read(self._root, job.path, job.stat, target.chunk_size, self._check_stop)
             outcome = self._send(job, content, target, flight)
         except OpenMSIError as error:
             outcome = NotSent(job, error)
