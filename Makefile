@@ -9,6 +9,9 @@ SCRIPTS := .ci/run tools/bases tools/compose tools/kafka-jars tools/lock tools/n
   images/bases/stand-in $(wildcard images/bases/kafka/*) images/custom/startup-script.sh
 # More words for pytest: make unit ARGS="-k chunk"
 ARGS ?=
+# Of make faults: how many rounds, and what its chance begins with.
+ROUNDS ?= 50
+SEED ?= 1
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,8 +33,8 @@ down-native: ## stop what up-native has started
 
 unit: test-unit ## the quick tests
 test: ## all tests, against a real broker and the built images
-	@tools/setup python java engine
-	$(PYTEST) $(wildcard tests/unit tests/contract tests/integration tests/e2e) $(ARGS)
+	@tools/setup python java engine faults
+	$(PYTEST) $(wildcard tests/unit tests/contract tests/integration tests/faults tests/e2e) $(ARGS)
 test-unit: ## tests without network
 	@tools/setup python
 	$(PYTEST) tests/unit $(ARGS)
@@ -44,6 +47,12 @@ test-integration: ## tests of the programs against a real broker
 test-e2e: ## tests of the built images under compose
 	@tools/setup python java engine
 	$(PYTEST) tests/e2e $(ARGS)
+test-faults: ## tests that break things: a fixed part of what make faults does
+	@tools/setup python java faults
+	$(PYTEST) tests/faults $(ARGS)
+faults: ## break things at random: make faults ROUNDS=500 SEED=1
+	@tools/setup python java faults
+	.venv/bin/python -m tests.faults.campaign --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
 bench: ## measure rates and delays
 	@tools/setup python java
 	.venv/bin/python -m tests.perf.bench $(ARGS)
@@ -63,4 +72,4 @@ clean: ## delete what make has made, except ./data, ./downloads and docker's vol
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-integration test-e2e \
-  bench check lock clean
+  test-faults faults bench check lock clean

@@ -143,3 +143,24 @@ def test_a_staged_file_that_was_removed(destination: FolderDestination, make: Ma
         destination.deliver(replace(file := make(), data=None, sealed=Sealed(tmp_path / "gone", b"")))
     if file.staged:
         file.staged.unlink()
+
+
+def test_the_name_of_a_repeat_is_made_durable(
+    destination: FolderDestination, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever placed it may have died between the rename and the sync of the folder."""
+    first, again = make(), make()
+    assert destination.deliver(first) is Verdict.NEWER
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(file: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+    assert destination.verdict(first.generation.path, first.version) is Verdict.REPEAT
+    assert len(synced) == 1
+    assert synced[0].endswith("/sub")
+    assert destination.deliver(again) is Verdict.REPEAT
+    assert len(synced) == 1, "once for all the records of a file"

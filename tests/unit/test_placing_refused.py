@@ -108,7 +108,13 @@ def test_a_root_that_is_read_only(folder: Folder, monkeypatch: pytest.MonkeyPatc
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(ConfigError, match="read-only"):
+        folder.check(scratch_of(folder))
+
+
+def test_a_root_without_the_right_to_write(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ConfigError, match="may not write"):
         folder.check(scratch_of(folder))

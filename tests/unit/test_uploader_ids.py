@@ -75,7 +75,8 @@ def test_the_disk_is_asked_once_in_a_reserve(tmp_path: Path) -> None:
     assert int((tmp_path / "upload-ids").read_text()) == clock.ms + 1000
 
 
-def test_a_damaged_bound_is_named(tmp_path: Path) -> None:
-    (tmp_path / "upload-ids").write_text("?")
+@pytest.mark.parametrize("text", ["?", "", "-5", str(1 << 48)])
+def test_a_damaged_bound_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "upload-ids").write_text(text)
     with pytest.raises(ConfigError, match="upload-ids is damaged"):
         UploadIds(tmp_path, 1000, Clock())

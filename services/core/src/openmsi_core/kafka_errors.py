@@ -24,6 +24,11 @@ def translate(error: KafkaError, topic: str = "") -> OpenMSIError:
         return ConfigError(f"'{topic}' is not a valid topic name: use letters, digits, '.', '_' and '-'")
     if code == KafkaError.MSG_SIZE_TOO_LARGE:
         return BadFile("the broker refuses messages this large, use a smaller --chunk_size")
+    if code == KafkaError.INVALID_TIMESTAMP:
+        return Retryable(
+            "the broker refuses records of this machine's clock: set the clock, or give the topic"
+            f" message.timestamp.type=LogAppendTime ({text})"
+        )
     if code == KafkaError._RESOLVE:
         return Retryable(f"the broker's host name cannot be found, check bootstrap.servers ({text})")
     if error.fatal():

@@ -60,12 +60,15 @@ class Folder:
         Raises ConfigError when the root cannot be written, or is on another file system than ``scratch``.
         """
         probe = scratch / f"probe-{uuid4().hex}"
-        placed = self.root / f".openmsi-{probe.name}"
         try:
             probe.write_bytes(b"")
-            probe.replace(placed)
-            self.has_marks = can_mark(placed)
-            self.has_times = _can_set_times(placed)
+            self.has_marks = can_mark(probe)
+            self.has_times = _can_set_times(probe)
+            if not os.access(self.root, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            # Renaming what is not there shows whether it could be: nothing of ours is ever seen in the root.
+            with contextlib.suppress(FileNotFoundError):
+                probe.with_suffix(".missing").rename(self.root / f".openmsi-{probe.name}")
         except OSError as error:
             if error.errno == errno.EXDEV:
                 raise ConfigError(
@@ -76,7 +79,6 @@ class Folder:
         finally:
             with contextlib.suppress(OSError):
                 probe.unlink(missing_ok=True)
-                placed.unlink(missing_ok=True)
 
     def version(self, path: RelativePath, size: int | None) -> Version | None:
         """The version in place at ``path``, None when there is none or none that can be told.
@@ -104,6 +106,11 @@ class Folder:
                 return marked or (None if size is None and self.has_marks else self._plain_version(file, size))
             finally:
                 os.close(file)
+
+    def sync(self, path: RelativePath) -> None:
+        """Make the name of a file in place durable: whoever placed it may have died before doing so."""
+        with disk_errors(self.root), parent_of(path, self.root, enter_existing) as parent:
+            parent.sync()
 
     def finish(self, staged: Path, version: Version) -> None:
         """Give a verified staged file its marks and times and make it durable, all but its name.

@@ -20,10 +20,14 @@ class FolderDestination:
     def __init__(self, folder: Folder, scratch: Path) -> None:
         self._folder = folder
         self._scratch = scratch
+        self._kept: RelativePath | None = None
 
     def verdict(self, path: RelativePath, version: Version) -> Verdict:
         """As `Destination.verdict`; looks at the marks of the file in place only."""
-        return judge(version, self._folder.version(path, None))
+        verdict = judge(version, self._folder.version(path, None))
+        if verdict is Verdict.REPEAT:
+            self._keep(path)
+        return verdict
 
     def deliver(self, file: CompleteFile) -> Verdict:
         """As `Destination.deliver`: on return the file is durable under its name, or one that wins is."""
@@ -37,6 +41,8 @@ class FolderDestination:
                 raise BadFile("a newer file that did not come from this topic is at its place: move that one away")
         if verdict is Verdict.NEWER:
             verdict = self._place(file)
+        elif verdict is Verdict.REPEAT:
+            self._keep(path)
         if verdict is Verdict.NEWER:
             _log.info("placed %s (%d bytes, partition %d)", path, file.size, file.partition)
         elif verdict is Verdict.OLDER:
@@ -45,6 +51,12 @@ class FolderDestination:
             with contextlib.suppress(OSError):
                 file.staged.unlink(missing_ok=True)
         return verdict
+
+    def _keep(self, path: RelativePath) -> None:
+        """The log is about to be let go of: see that the name is durable, once for the many records of a file."""
+        if path != self._kept:
+            self._folder.sync(path)
+            self._kept = path
 
     def _place(self, file: CompleteFile) -> Verdict:
         if file.staged is not None:

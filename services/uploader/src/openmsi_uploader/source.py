@@ -12,7 +12,7 @@ from typing import NamedTuple
 from openmsi_core.errors import Retryable
 from openmsi_core.paths import RelativePath
 
-_INODE_BITS = 2**63 - 1  # some file systems use all 64 bits, SQLite's integers have one for the sign
+_INTEGER = 2**63 - 1  # the largest of SQLite; inodes may have 64 bits
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE}
 
 
@@ -44,7 +44,8 @@ class FileStat(NamedTuple):
 
 def stat_of(raw: os.stat_result) -> FileStat:
     """The part of a ``stat`` that tells versions apart."""
-    return FileStat(raw.st_size, raw.st_mtime_ns, raw.st_ctime_ns, raw.st_ino & _INODE_BITS)
+    mtime_ns = min(max(raw.st_mtime_ns, -_INTEGER), _INTEGER)  # file systems know times far beyond the year 2262
+    return FileStat(raw.st_size, mtime_ns, raw.st_ctime_ns, raw.st_ino & _INTEGER)
 
 
 def look_at(path: str | Path) -> FileStat | None:

@@ -17,6 +17,7 @@ from openmsi_core.errors import ConfigError
 _FILE = "upload-ids"
 _COUNTER_BITS = 12
 _RANDOM_BITS = 62
+_NO_TIME = 1 << 48  # milliseconds: more than a UUIDv7 has room for
 
 
 class UploadIds:
@@ -62,6 +63,8 @@ class UploadIds:
     def _kept(self) -> tuple[int, str]:
         try:
             bound, _, owner = self._path.read_text(encoding="ascii").partition(" ")
+            if not 0 <= int(bound) < _NO_TIME:
+                raise ValueError
             return int(bound), owner
         except FileNotFoundError:
             return 0, ""
