@@ -21,7 +21,6 @@ from random import Random
 from uuid import uuid4
 
 from openmsi_uploader.reading import SMALL_BYTES
-from tests.faults.judge import digest_of
 from tests.faults.world import SETTLE_SECONDS, Route
 
 _MARGIN = 0.1
@@ -49,7 +48,7 @@ class Pen:
         """The block makes ``content`` of what stands there, in one step. ``last``: it stays, and is owed."""
         if last:
             assert content is not None
-            self._tell(self._judge.owe, digest_of(content))  # a content of 64 bytes would be taken for one
+            self._tell(self._judge.owe, content)
         begin = time.monotonic()
         yield
         stood = time.monotonic() - self._since

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from openmsi_core import kafka
+from openmsi_core.commits import Commits
 from openmsi_core.errors import BadFile, ConfigError, InternalError, OpenMSIError, Retryable
 from openmsi_core.kafka import Troubles, make_consumer, make_producer
 from openmsi_core.kafka_errors import translate
@@ -114,11 +115,13 @@ UNSAFE = {
 
 
 def producer(options: dict[str, str]) -> object:
-    return make_producer(options, max_message_bytes=1_000_000, queue_bytes=1 << 20, troubles=Troubles(print))
+    return make_producer(
+        options, max_message_bytes=1_000_000, queue_bytes=1 << 20, troubles=Troubles(print), commits=Commits()
+    )
 
 
 def consumer(options: dict[str, str]) -> object:
-    return make_consumer(options, group_id="group", queue_bytes=1 << 20, troubles=Troubles(print))
+    return make_consumer(options, group_id="group", queue_bytes=1 << 20, troubles=Troubles(print), commits=Commits())
 
 
 def test_a_producer_is_always_safe(made: dict[str, str]) -> None:

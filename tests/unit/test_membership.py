@@ -1,6 +1,7 @@
 """A member of a group: what it commits and when, what it reads again."""
 
 import pytest
+from confluent_kafka import KafkaError, TopicPartition
 
 from tests.support.membership import FakeConsumer, Group
 
@@ -47,6 +48,22 @@ def test_commits_of_the_day_are_made_once_a_second_and_never_twice(monkeypatch: 
         group.membership.commit_when_due()
         now += 0.125
     assert [commit[0] for commit in group.consumer.commits] == [1, 9, 17, 25, 31]
+
+
+def test_a_commit_that_was_refused_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in mid-rebalance: nothing more may ever come in that partition."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    group = Group(FakeConsumer())
+    group.watermark.done(0, 4)
+    group.watermark.done(1, 5)
+    group.membership.commit_when_due()
+    group.commits(KafkaError(KafkaError.REBALANCE_IN_PROGRESS), [TopicPartition("topic", 0, 5)])
+    group.commits(None, [TopicPartition("topic", 1, 6)])
+    for _ in range(3):
+        now += 1.0
+        group.membership.commit_when_due()
+    assert group.consumer.commits == [{0: 5, 1: 6}, {0: 5}]
 
 
 def test_the_earliest_of_several_rewinds_counts() -> None:

@@ -8,11 +8,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from openmsi_core.commits import Commits
 from openmsi_core.errors import ConfigError
 from openmsi_core.kafka_errors import translate
 
@@ -109,7 +110,9 @@ def make_producer(
     return _make(Producer, {"linger.ms": "5"} | _COMMON | enforced, troubles)
 
 
-def make_consumer(options: Mapping[str, str], *, group_id: str, queue_bytes: int, troubles: Troubles) -> Consumer:
+def make_consumer(
+    options: Mapping[str, str], *, group_id: str, queue_bytes: int, troubles: Troubles, commits: Commits
+) -> Consumer:
     """A consumer that commits nothing by itself and stops at a lost offset instead of jumping.
 
     Prefetches at most about ``queue_bytes``. Does not connect. Raises ConfigError for a refused option.
@@ -123,7 +126,7 @@ def make_consumer(options: Mapping[str, str], *, group_id: str, queue_bytes: int
         "session.timeout.ms": "15000",  # how long the files of a killed process wait for another
     }
     enforced = _enforce(options, _SAFE_CONSUMER, {"auto.commit.enable"}) | {"group.id": group_id}
-    return _make(Consumer, tuned | _COMMON | enforced, troubles)
+    return _make(Consumer, tuned | _COMMON | enforced, troubles, on_commit=commits)
 
 
 def make_admin(options: Mapping[str, str]) -> AdminClient:
@@ -196,8 +199,8 @@ def _connection_only(options: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in options.items() if key.startswith(prefixes)}
 
 
-def _make(kind: Callable[..., Client], options: Mapping[str, str], troubles: Troubles) -> Client:
+def _make(kind: Callable[..., Client], options: Mapping[str, str], troubles: Troubles, **callbacks: Any) -> Client:
     try:
-        return kind(dict(options) | {"error_cb": troubles}, logger=_librdkafka_log)
+        return kind(dict(options) | {"error_cb": troubles} | callbacks, logger=_librdkafka_log)
     except KafkaException as error:
         raise ConfigError(f"the config file has a Kafka option that cannot be used: {error.args[0].str()}") from None

@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from openmsi_core.beginning import beginning
+from openmsi_core.commits import Commits
 from openmsi_core.generation import Generation
 from openmsi_core.watermark import Watermark
 
@@ -34,6 +35,7 @@ class Membership:
         consumer: Consumer,
         topic: str,
         watermark: Watermark[Generation],
+        commits: Commits,
         begin: Callable[[set[int]], dict[int, int]],
         before_leaving: Callable[[set[int]], None],
         forget: Callable[[set[int]], None],
@@ -41,6 +43,7 @@ class Membership:
         self._consumer = consumer
         self._topic = topic
         self._watermark = watermark
+        self._commits = commits
         self._begin = begin
         self._before_leaving = before_leaving
         self._forget = forget
@@ -90,6 +93,7 @@ class Membership:
         if now < self._next_commit:
             return
         self._next_commit = now + _COMMIT_SECONDS
+        self._watermark.uncommitted(self._commits.failed())
         if offsets := self._watermark.advanced():
             try:
                 self._consumer.commit(offsets=self._offsets(offsets), asynchronous=True)

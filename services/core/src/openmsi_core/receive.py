@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from openmsi_core.assembly import OpenFile
+from openmsi_core.commits import Commits
 from openmsi_core.deliveries import CompleteFile, Deliveries
 from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost
@@ -60,6 +61,7 @@ class Receiver:
         staging: Staging,
         quarantine: Quarantine,
         troubles: Troubles,
+        commits: Commits,
         policy: Policy,
     ) -> None:
         self._consumer = consumer
@@ -73,7 +75,9 @@ class Receiver:
         self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES)
         log = f"{policy.topic_id}/{policy.group}" if policy.topic_id else ""
         self._resume = Resume(self._intake, staging, watermark, log)
-        self._membership = Membership(consumer, policy.topic, watermark, self._begin, self._finish, self._forget)
+        self._membership = Membership(
+            consumer, policy.topic, watermark, commits, self._begin, self._finish, self._forget
+        )
         self._decoders = ThreadPoolExecutor(2, "decode")
         self._reader = Reader(consumer, self._decoders)
         self._backlog: deque[Incoming] = deque()

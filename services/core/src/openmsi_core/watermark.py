@@ -76,6 +76,11 @@ class Watermark(Generic[Token]):
         """The broker was told ``offsets``."""
         self._committed |= offsets
 
+    def uncommitted(self, partitions: Iterable[int]) -> None:
+        """The broker did not take what it was told last of these."""
+        for partition in partitions:
+            self._committed.pop(partition, None)
+
     def holders(self, partitions: Iterable[int]) -> set[Token]:
         """The tokens that hold any of ``partitions``."""
         return {token for partition in partitions for token in self._held.get(partition, {})}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer
 
+from openmsi_core.commits import Commits
 from openmsi_core.durable import in_words
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.group import group_id
@@ -38,8 +39,10 @@ def _download(settings: DownloadSettings, service: Service) -> None:
             settings.state_dir,
             f"{settings.output_dir}\n{settings.topic_name}",
         )
-        troubles = Troubles(_log.warning)
-        consumer = make_consumer(settings.consumer, group_id=group, queue_bytes=_PREFETCH_BYTES, troubles=troubles)
+        troubles, commits = Troubles(_log.warning), Commits()
+        consumer = make_consumer(
+            settings.consumer, group_id=group, queue_bytes=_PREFETCH_BYTES, troubles=troubles, commits=commits
+        )
         info = _wait_for_topic(consumer, settings.topic_name, troubles, service)
         if info is None:
             consumer.close()
@@ -51,6 +54,7 @@ def _download(settings: DownloadSettings, service: Service) -> None:
             staging,
             Quarantine(settings.output_dir, settings.topic_name),
             troubles,
+            commits,
             _policy(settings, info, group),
         ).run(service.stop, service.beat)
     finally:
