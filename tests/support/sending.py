@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 
 from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
 from openmsi_core.paths import RelativePath, partition_of
@@ -35,6 +35,7 @@ class Sender:
         self._producer = Producer(
             {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 0, "log_level": 0}
         )
+        self._errors: list[KafkaError] = []
         self.topic = topic
         self._partitions = partitions
 
@@ -50,7 +51,7 @@ class Sender:
             partition = partition_of(chunk.path, self._partitions) if by else chunk.index % self._partitions
             headers = encode_headers(by) if by else []
             self.record(encode_key(chunk), encode_value(chunk), partition, headers, flush=False)
-        self._producer.flush()
+        self._flush()
 
     def record(
         self,
@@ -62,10 +63,18 @@ class Sender:
         flush: bool = True,
     ) -> None:
         """Any record at all."""
-        self._producer.produce(self.topic, value, key, partition, headers=list(headers))
+        self._producer.produce(self.topic, value, key, partition, headers=list(headers), on_delivery=self._landed)
         self._producer.poll(0)
         if flush:
-            self._producer.flush()
+            self._flush()
+
+    def _landed(self, error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            self._errors.append(error)
+
+    def _flush(self) -> None:
+        self._producer.flush()
+        assert not self._errors, f"the broker did not take what the test sent: {self._errors[0]}"
 
     def partition(self, path: str) -> int:
         """Where our uploader sends ``path``."""

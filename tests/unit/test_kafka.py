@@ -115,9 +115,7 @@ UNSAFE = {
 
 
 def producer(options: dict[str, str]) -> object:
-    return make_producer(
-        options, max_message_bytes=1_000_000, queue_bytes=1 << 20, troubles=Troubles(print), commits=Commits()
-    )
+    return make_producer(options, max_message_bytes=1_000_000, queue_bytes=1 << 20, troubles=Troubles(print))
 
 
 def consumer(options: dict[str, str]) -> object:

@@ -7,11 +7,10 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from openmsi_core.commits import Commits
 from openmsi_core.errors import ConfigError
@@ -20,9 +19,6 @@ from openmsi_core.kafka_errors import translate
 _log = logging.getLogger(__name__)
 _librdkafka_log = logging.getLogger("librdkafka")
 _librdkafka_log.setLevel(logging.CRITICAL)  # it repeats every failed connection; `Troubles` says the same, rarely
-
-RECORD_OVERHEAD = 10_240
-"""Bytes that a record may need beside its file data: hashes, the path twice (≤ 3 KiB each), headers, framing."""
 
 _REPEAT_SECONDS = 300.0
 _NUMBER = re.compile(r"\d+")
@@ -48,14 +44,6 @@ _SAFE_CONSUMER = {
     "partition.assignment.strategy": "cooperative-sticky",
 }
 _COMMON = {"socket.keepalive.enable": "true", "reconnect.backoff.max.ms": "10000"}
-
-
-@dataclass(frozen=True, slots=True)
-class TopicInfo:
-    """What a client must know of its topic before it starts."""
-
-    cluster_id: str
-    partitions: int
 
 
 class Troubles:
@@ -132,59 +120,6 @@ def make_consumer(
 def make_admin(options: Mapping[str, str]) -> AdminClient:
     """A client that asks questions; does not connect. What it meets beside its answers is not said."""
     return _make(AdminClient, _COMMON | _connection_only(options), Troubles(_log.debug))
-
-
-def topic_info(client: Producer | Consumer, topic: str, timeout: float, troubles: Troubles) -> TopicInfo:
-    """Ask the broker about ``topic``; blocks up to ``timeout`` seconds.
-
-    Raises Retryable when no broker answers, ConfigError when the topic does not exist or the broker refuses us.
-    """
-    try:
-        metadata = client.list_topics(topic, timeout=timeout)
-    except KafkaException as error:
-        client.poll(0)  # delivers what librdkafka knows better to `troubles`
-        raise (troubles.refused or translate(error.args[0])) from None
-    described = metadata.topics[topic]
-    if described.error is not None:
-        raise translate(described.error, topic)
-    troubles.forget()
-    return TopicInfo(cluster_id=metadata.cluster_id or "", partitions=len(described.partitions))
-
-
-def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int, timeout: float) -> None:
-    """Raise ConfigError when ``topic`` refuses records of ``needed_bytes``; blocks up to ``timeout`` seconds.
-
-    Says nothing when we may not read the topic's settings: then a record that is too large fails when it is sent.
-    """
-    admin = make_admin(options)
-    resource = ConfigResource(ResourceType.TOPIC, topic)
-    try:
-        entries = admin.describe_configs([resource], request_timeout=timeout)[resource].result(timeout)
-        allowed = int(entries["max.message.bytes"].value)
-    except (KafkaException, KeyError, TypeError, ValueError, TimeoutError) as error:
-        _log.debug("the size limit of topic %s cannot be read: %s", topic, error)
-        return
-    if needed_bytes > allowed:
-        raise ConfigError(
-            f"topic '{topic}' accepts messages of {allowed} bytes, but this chunk size needs {needed_bytes}: "
-            f"use --chunk_size {max(1024, allowed - RECORD_OVERHEAD)} or raise the topic's max.message.bytes"
-        )
-
-
-def topic_id(options: Mapping[str, str], topic: str, timeout: float) -> str:
-    """What tells ``topic`` from another of the same name, deleted or elsewhere; empty when the broker does not say.
-
-    Blocks up to ``timeout`` seconds. Source: KIP-516.
-    """
-    admin = make_admin(options)
-    try:
-        described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
-    except (KafkaException, TimeoutError) as error:
-        _log.debug("the id of topic %s cannot be read: %s", topic, error)
-        return ""
-    number = described.topic_id
-    known = number.get_most_significant_bits() or number.get_least_significant_bits()
-    return str(number) if known else ""
 
 
 def _enforce(options: Mapping[str, str], safe: Mapping[str, str], aliases: set[str]) -> dict[str, str]:

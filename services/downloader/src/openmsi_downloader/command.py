@@ -9,7 +9,7 @@ from openmsi_core.commits import Commits
 from openmsi_core.durable import in_words
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.group import group_id
-from openmsi_core.kafka import TopicInfo, Troubles, make_consumer, topic_id, topic_info
+from openmsi_core.kafka import Troubles, make_consumer
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
 from openmsi_core.policy import Policy
@@ -17,6 +17,7 @@ from openmsi_core.quarantine import Quarantine
 from openmsi_core.receive import Receiver
 from openmsi_core.service import Service, Status, run
 from openmsi_core.staging import Staging
+from openmsi_core.topic import TopicInfo, topic_id, topic_info
 from openmsi_downloader.deliver import FolderDestination
 from openmsi_downloader.settings import DownloadSettings
 

@@ -7,8 +7,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from openmsi_core.errors import Retryable
-from openmsi_core.kafka import make_admin, topic_id
+from openmsi_core.kafka import make_admin
 from openmsi_core.kafka_errors import translate
+from openmsi_core.topic import topic_id
 from openmsi_uploader.outcome import CannotContinue
 
 _SECONDS = 5.0

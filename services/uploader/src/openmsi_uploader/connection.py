@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from confluent_kafka import Producer
 
 from openmsi_core.errors import ConfigError, Retryable
-from openmsi_core.kafka import RECORD_OVERHEAD, TopicInfo, Troubles, check_message_size, topic_id, topic_info
+from openmsi_core.kafka import Troubles
 from openmsi_core.retry import delay_before
+from openmsi_core.topic import RECORD_OVERHEAD, TopicInfo, check_message_size, topic_id, topic_info
 
 _log = logging.getLogger(__name__)
 

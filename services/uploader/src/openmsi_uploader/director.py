@@ -5,10 +5,11 @@ import logging
 import threading
 import time
 
-from openmsi_core.kafka import RECORD_OVERHEAD, Troubles, make_producer
+from openmsi_core.kafka import Troubles, make_producer
 from openmsi_core.service import Service
 from openmsi_core.state import instance_id
 from openmsi_core.status import Status
+from openmsi_core.topic import RECORD_OVERHEAD
 from openmsi_uploader.at_broker import ask_extent
 from openmsi_uploader.connection import Connection, Reached, Refused, TopicOptions
 from openmsi_uploader.filters import Selection

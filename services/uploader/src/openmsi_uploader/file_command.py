@@ -7,11 +7,12 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from openmsi_core.errors import BadFile, BadInput, BrokerUnreachable, Fatal, OpenMSIError, Retryable
-from openmsi_core.kafka import RECORD_OVERHEAD, TopicInfo, Troubles, make_producer
+from openmsi_core.kafka import Troubles, make_producer
 from openmsi_core.paths import RelativePath
 from openmsi_core.service import Service, run
 from openmsi_core.state import instance_id
 from openmsi_core.status import Status, size
+from openmsi_core.topic import RECORD_OVERHEAD, TopicInfo
 from openmsi_uploader.connection import TopicOptions, find_topic
 from openmsi_uploader.outcome import Job, NotSent, Outcome, Unreadable
 from openmsi_uploader.settings import FileSettings

@@ -1,0 +1,86 @@
+"""What a broker says of a topic: whether it is there, which one it is, and what it takes."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import ConfigResource, ResourceType
+
+from openmsi_core.errors import ConfigError
+from openmsi_core.kafka import Troubles, make_admin
+from openmsi_core.kafka_errors import translate
+
+_log = logging.getLogger(__name__)
+
+RECORD_OVERHEAD = 10_240
+"""Bytes that a record may need beside its file data: hashes, the path twice (≤ 3 KiB each), headers, framing."""
+
+_DOUBT_SECONDS = 3.0  # a broker that has just started may not know its topics yet
+
+
+@dataclass(frozen=True, slots=True)
+class TopicInfo:
+    """What a client must know of its topic before it starts."""
+
+    cluster_id: str
+    partitions: int
+
+
+def topic_info(client: Producer | Consumer, topic: str, timeout: float, troubles: Troubles) -> TopicInfo:
+    """Ask the broker about ``topic``; blocks up to ``timeout`` seconds.
+
+    Raises Retryable when no broker answers, ConfigError when the topic does not exist or the broker refuses us.
+    """
+    until = time.monotonic() + min(timeout, _DOUBT_SECONDS)
+    while True:
+        try:
+            metadata = client.list_topics(topic, timeout=timeout)
+        except KafkaException as error:
+            client.poll(0)  # delivers what librdkafka knows better to `troubles`
+            raise (troubles.refused or translate(error.args[0])) from None
+        described = metadata.topics[topic]
+        if described.error is None:
+            break
+        if described.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > until:
+            raise translate(described.error, topic)
+        time.sleep(_DOUBT_SECONDS / 10)
+    troubles.forget()
+    return TopicInfo(cluster_id=metadata.cluster_id or "", partitions=len(described.partitions))
+
+
+def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int, timeout: float) -> None:
+    """Raise ConfigError when ``topic`` refuses records of ``needed_bytes``; blocks up to ``timeout`` seconds.
+
+    Says nothing when we may not read the topic's settings: then a record that is too large fails when it is sent.
+    """
+    admin = make_admin(options)
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        entries = admin.describe_configs([resource], request_timeout=timeout)[resource].result(timeout)
+        allowed = int(entries["max.message.bytes"].value)
+    except (KafkaException, KeyError, TypeError, ValueError, TimeoutError) as error:
+        _log.debug("the size limit of topic %s cannot be read: %s", topic, error)
+        return
+    if needed_bytes > allowed:
+        raise ConfigError(
+            f"topic '{topic}' accepts messages of {allowed} bytes, but this chunk size needs {needed_bytes}: "
+            f"use --chunk_size {max(1024, allowed - RECORD_OVERHEAD)} or raise the topic's max.message.bytes"
+        )
+
+
+def topic_id(options: Mapping[str, str], topic: str, timeout: float) -> str:
+    """What tells ``topic`` from another of the same name, deleted or elsewhere; empty when the broker does not say.
+
+    Blocks up to ``timeout`` seconds. Source: KIP-516.
+    """
+    admin = make_admin(options)
+    try:
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
+    except (KafkaException, TimeoutError) as error:
+        _log.debug("the id of topic %s cannot be read: %s", topic, error)
+        return ""
+    number = described.topic_id
+    known = number.get_most_significant_bits() or number.get_least_significant_bits()
+    return str(number) if known else ""
