@@ -21,6 +21,7 @@ _librdkafka_log = logging.getLogger("librdkafka")
 _librdkafka_log.setLevel(logging.CRITICAL)  # it repeats every failed connection; `Troubles` says the same, rarely
 
 _REPEAT_SECONDS = 300.0
+_FETCH_BYTES = 8 << 20
 _NUMBER = re.compile(r"\d+")
 
 Client = TypeVar("Client", Producer, Consumer, AdminClient)
@@ -110,6 +111,10 @@ def make_consumer(
         "queued.max.messages.kbytes": str(max(1, queue_bytes // 1024)),
         "fetch.queue.backoff.ms": "10",  # the default of 1 s stalls a fast reader with a small queue
         "fetch.error.backoff.ms": "100",
+        # A broker fills each answer to the brim and cuts the last record in two, to be sent once more: with the default
+        # of 1 MiB, chunks of 512 KiB would come twice.
+        "max.partition.fetch.bytes": str(_FETCH_BYTES),
+        "fetch.max.bytes": str(_FETCH_BYTES),
         "max.poll.interval.ms": "600000",
         "session.timeout.ms": "15000",  # how long the files of a killed process wait for another
     }
