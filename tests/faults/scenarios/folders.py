@@ -1,6 +1,7 @@
 """The folders of both ends go, and come back; part of the module `disk`."""
 
 import contextlib
+import shutil
 import time
 from random import Random
 
@@ -60,6 +61,8 @@ def _replaced(world: World, random: Random) -> None:
         time.sleep(random.uniform(0.0, 1.0))
         here.rename(other)
         away.rename(here)
+        # What was half received in the other folder is read again; the next downloader of that one would clear it away.
+        shutil.rmtree(other / ".openmsi" / "staging", ignore_errors=True)
         all_arrives(way, programs)
 
 
