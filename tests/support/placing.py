@@ -38,7 +38,7 @@ def put(folder: Folder, text: str, content: bytes = CONTENT, version: Version = 
     """Stage a file and place it, all the way."""
     staged = scratch_of(folder) / "staged"
     staged.unlink(missing_ok=True)
-    stage_whole(staged, content)
+    stage_whole(staged, content, folder.root)
     folder.finish(staged, version)
     folder.place(staged, path(text))
     assert not staged.exists()

@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,7 @@ import pytest
 
 from openmsi_core import resume, staging
 from openmsi_core.errors import StagedBytesLost
-from openmsi_core.journal import JOURNAL, load
+from openmsi_core.journal import JOURNAL, load, save
 from tests.support.fake_log import Log
 from tests.support.receiving import Member, MemoryDestination
 from tests.support.sending import chunks, upload
@@ -237,6 +238,26 @@ def test_an_orderly_end_keeps_all_that_has_come(
     assert place.tree["large"] == CONTENT
 
 
+def test_a_journal_that_can_be_of_no_use_is_cleared_away(start: Start, dead: Member) -> None:
+    journal = load(dead.staging.own)
+    assert journal is not None
+    save(dead.staging.own, replace(journal, partitions={}))
+    assert start().position[0] == 1
+    assert not dead.staging.own.exists()
+
+
+def test_nothing_is_noted_before_anything_was_committed(
+    start: Start, log: Log, place: MemoryDestination, tmp_path: Path
+) -> None:
+    """Such a note could not be used, and would be left behind."""
+    member = Member(log, tmp_path, place)
+    read(member, 7)
+    member.note()
+    member.resume.hand_over({0, 1})
+    member.kill()
+    assert not list(member.staging.own.parent.glob(f"*/{JOURNAL}"))
+
+
 def test_what_is_old_is_removed(start: Start, dead: Member) -> None:
     old = time.time() - 8 * 86400
     os.utime(dead.staging.own / JOURNAL, (old, old))
@@ -254,8 +275,9 @@ def test_a_failed_fsync_is_not_forgotten(
         raise OSError(errno.EIO, "Input/output error")
 
     member = start()
+    read(member, 2)
     member.commit()
-    read(member, 11)
+    read(member, 9)
     (partial,) = [member.staging.partial(file.generation) for file in member.intake.files if file.generation.total > 1]
     assert partial is not None
     monkeypatch.setattr(os, "fsync", refuse_once)

@@ -57,6 +57,11 @@ class Journal:
     partitions: dict[int, Reach]
     files: list[Kept]
 
+    @property
+    def mentioned(self) -> set[int]:
+        """All partitions that a part of it is about."""
+        return set(self.partitions).union(*(kept.holds for kept in self.files))
+
 
 def save(folder: Path, journal: Journal) -> None:
     """Replace the journal of ``folder``; durable on return. Raises OSError."""

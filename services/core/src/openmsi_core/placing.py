@@ -34,9 +34,12 @@ _TURNS = 256  # lock files; paths that share one wait for each other, for as lon
 _TURN_SECONDS = 3.0
 
 
-def stage_whole(path: Path, data: bytes | memoryview) -> None:
-    """Write a file that came in one piece; not durable before `place`. Raises Retryable when the disk refuses."""
-    with disk_errors(path.parent):
+def stage_whole(path: Path, data: bytes | memoryview, root: Path) -> None:
+    """Write a file that came in one piece; not durable before `place`.
+
+    Raises Retryable when the disk of ``root`` refuses.
+    """
+    with disk_errors(root):
         file = os.open(path, CREATE, 0o666)
         try:
             write_all(file, data, 0)

@@ -61,7 +61,7 @@ class Resume:
         if self._writing is not None:
             return self._ended(self._writing) if self._writing.lost.done() else []
         enough = self._staging.written - self._noted >= _EVERY_BYTES and self._intake.files.bytes >= _EVERY_BYTES
-        if enough:
+        if enough and self._worth_noting():
             self._begin_writing()
         return []
 
@@ -85,7 +85,7 @@ class Resume:
         offsets: dict[int, int] = {}
         for folder in self._staging.folder.dead() if self._log else ():
             journal = load(folder)
-            if journal is None or journal.log != self._log or not partitions & journal.partitions.keys():
+            if journal is None or journal.log != self._log or not partitions & journal.mentioned:
                 continue
             offsets = offsets or committed(partitions)
             if offsets:
@@ -135,7 +135,9 @@ class Resume:
     def _worth_noting(self) -> list[OpenFile]:
         if not self._log:
             return []
+        known = self._watermark.state().keys()  # nobody could tell later whether the rest is still to be read
         large = [file for file in self._intake.files if file.size >= _SMALLEST and not file.delivering]
+        large = [file for file in large if self._watermark.holds(file.generation).keys() <= known]
         return sorted(large, key=lambda file: -file.size)[:_MOST_FILES]
 
     def _staged(self, files: list[OpenFile]) -> dict[Generation, Path]:

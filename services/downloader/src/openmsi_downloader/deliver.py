@@ -64,7 +64,7 @@ class FolderDestination:
         assert file.data is not None  # a file without staged bytes came in one piece
         staged = self._scratch / uuid4().hex
         try:
-            stage_whole(staged, file.data)
+            stage_whole(staged, file.data, self._folder.root)
             return self._finish_and_place(file, staged)
         finally:
             with contextlib.suppress(OSError):
