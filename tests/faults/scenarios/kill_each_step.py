@@ -35,7 +35,7 @@ _NETWORK_ERRORS = ("ECONNRESET", "EPIPE", "EINTR")
 _STRIKES = 3
 _FIRST = 0.7
 """How often a start that is struck is a first one."""
-_MOST = {"main": 16, "rest": 16, "kafka": 6}
+_MOST = {"main": 60, "rest": 60, "kafka": 20}
 """Steps of one call that are looked at: some calls come again and again as long as a program runs."""
 _LASTS, _KILLED = 0.5, 0.5
 """How often an error comes again and again, and how often the program is killed while it does."""
