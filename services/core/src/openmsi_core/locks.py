@@ -10,7 +10,7 @@ _PAUSE_SECONDS = 0.005
 if sys.platform == "win32":
     import msvcrt
 
-    def lock(file: IO[str]) -> None:
+    def lock(file: IO[str] | IO[bytes]) -> None:
         """Lock an open file for this process without waiting; raises OSError when another has it."""
         # Windows locks bytes against reading too: lock one far behind any text in the file.
         file.seek(1 << 30)
@@ -19,17 +19,17 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def lock(file: IO[str]) -> None:
+    def lock(file: IO[str] | IO[bytes]) -> None:
         """Lock an open file for this process without waiting; raises OSError when another has it."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def try_lock(path: Path) -> IO[str] | None:
+def try_lock(path: Path) -> IO[bytes] | None:
     """Make ``path`` if need be and lock it; the lock lasts until the file is closed. None when another has it.
 
     Raises OSError when files cannot be made or locked there at all.
     """
-    file = path.open("a+", encoding="utf-8")
+    file = path.open("ab", buffering=0)  # the cheapest: a lock is taken for each file that is placed
     try:
         lock(file)
     except (BlockingIOError, PermissionError):  # how Linux and Windows say that another process has it
@@ -41,7 +41,7 @@ def try_lock(path: Path) -> IO[str] | None:
     return file
 
 
-def wait_for_lock(path: Path, seconds: float) -> IO[str] | None:
+def wait_for_lock(path: Path, seconds: float) -> IO[bytes] | None:
     """As `try_lock`, but waits up to ``seconds`` for another that has it."""
     until = time.monotonic() + seconds
     while (file := try_lock(path)) is None and time.monotonic() < until:

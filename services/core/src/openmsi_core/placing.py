@@ -52,6 +52,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._turns = root / RESERVED / "turns"
         self.has_marks = False
         """Whether placed files can carry what they are; see `marks`."""
         self.has_times = False
@@ -145,11 +146,13 @@ class Folder:
         What `version` says inside still holds when `place` is called inside, however long this process was frozen in
         between. Blocks for a few seconds at most; raises Retryable when another process keeps its turn.
         """
-        folder = self.root / RESERVED / "turns"
+        place = self._turns / f"{crc32(path.text.encode()) % _TURNS:02x}"
         with disk_errors(self.root):
-            if not folder.is_dir():
-                make_folder(folder, self.root)
-            lock = wait_for_lock(folder / f"{crc32(path.text.encode()) % _TURNS:02x}", _TURN_SECONDS)
+            try:
+                lock = wait_for_lock(place, _TURN_SECONDS)
+            except FileNotFoundError:
+                make_folder(self._turns, self.root)
+                lock = wait_for_lock(place, _TURN_SECONDS)
         if lock is None:
             raise Retryable(f"another process keeps its turn to place files in {self.root}: if it is frozen, end it")
         with lock:

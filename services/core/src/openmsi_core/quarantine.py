@@ -85,6 +85,8 @@ class Quarantine:
 
         What was sent later is another try: whatever was in its way may be gone.
         """
+        if not self.folder.is_dir():  # as a rule, and this is asked for every file
+            return False
         entry = self._entry("file", generation)
         with disk_errors(self._root):
             try:

@@ -30,7 +30,7 @@ class StagingFolder:
         self._root = root
         self._all = root / RESERVED / "staging"
         self._device = 0
-        self._lock: IO[str] | None = None
+        self._lock: IO[bytes] | None = None
         self.path = self._all
 
     def start(self) -> None:
@@ -100,7 +100,7 @@ class StagingFolder:
             self._lock = None
 
 
-def _lock_of(folder: Path) -> IO[str] | None:
+def _lock_of(folder: Path) -> IO[bytes] | None:
     """The lock of a dead process' folder; None when it lives."""
     return try_lock(folder / _LOCK) if (folder / _LOCK).exists() else None
 
