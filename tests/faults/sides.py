@@ -8,8 +8,8 @@ from random import Random
 
 from tests.faults import strace
 from tests.faults.strace import KILL, Log, Step
-from tests.faults.world import QUICK_SESSION, Route
-from tests.support.running import Program, wait_for
+from tests.faults.world import Route
+from tests.support.running import QUICK_SESSION, Program, wait_for
 
 _READY = {"uploader": "reached: topic", "downloader": "reading partitions"}
 _MENDABLE = (69, 78)

@@ -15,9 +15,6 @@ from tests.support.running import Program
 
 SETTLE_SECONDS = "0.3"
 
-QUICK_SESSION = "\n[consumer]\nsession.timeout.ms = 2000\nheartbeat.interval.ms = 500\n"
-"""``config`` of a downloader that is to be killed: the rest of its group waits so long for it, not 15 s."""
-
 
 @dataclass(frozen=True, slots=True)
 class World:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.world import QUICK_SESSION as QUICK
 from tests.support.broker import Broker
 from tests.support.downloading import Downloads
 from tests.support.relay import Relay, relay
+from tests.support.running import QUICK_SESSION as QUICK
 from tests.support.running import wait_for
 from tests.support.sending import Sender, chunks, upload
 

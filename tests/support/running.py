@@ -17,6 +17,9 @@ sasl.username = $CONFLUENT_USERNAME
 sasl.password = $CONFLUENT_PASSWORD
 """
 
+QUICK_SESSION = "\n[consumer]\nsession.timeout.ms = 2000\nheartbeat.interval.ms = 500\n"
+"""``config`` of a downloader that is to be killed: the rest of its group waits so long for it, not 15 s."""
+
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
     """Poll ``condition`` until it is true; fails naming ``what``."""

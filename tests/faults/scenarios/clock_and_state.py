@@ -11,8 +11,8 @@ from openmsi_core.paths import RESERVED
 from tests.faults.clock import Clock
 from tests.faults.scenarios.lost_offsets import offsets_lost
 from tests.faults.sending_on import send_on
-from tests.faults.world import QUICK_SESSION, SETTLE_SECONDS, Route, Scenario, World, route
-from tests.support.running import Program, wait_for
+from tests.faults.world import SETTLE_SECONDS, Route, Scenario, World, route
+from tests.support.running import QUICK_SESSION, Program, wait_for
 
 _DAY = 86_400
 _STEPS = (-365 * _DAY, -_DAY, -3600, -1, 1, 3600, _DAY, 365 * _DAY)

@@ -7,16 +7,22 @@ from random import Random
 
 from tests.faults.arriving import all_arrives, start, write
 from tests.faults.mounts import bound
-from tests.faults.world import Scenario, World, route
-from tests.support.running import wait_for
+from tests.faults.world import Route, Scenario, World, route
+from tests.support.running import Program, wait_for
+
+
+def at_work(way: Route, random: Random) -> tuple[Program, Program]:
+    """Both programs, with some files on their way."""
+    programs = start(way)
+    write(way, random, 3)
+    time.sleep(random.uniform(0.0, 1.0))
+    return programs
 
 
 def _moved_away(world: World, random: Random) -> None:
     """The destination vanishes under the running program, and comes back with what was in it."""
     with route(world) as way:
-        programs = start(way)
-        write(way, random, 3)
-        time.sleep(random.uniform(0.0, 1.0))
+        programs = at_work(way, random)
         away = world.folder / "away"
         way.outs[0].rename(away)
         write(way, random, 4)
@@ -31,9 +37,7 @@ def _moved_away(world: World, random: Random) -> None:
 def _linked(world: World, random: Random) -> None:
     """The destination moves, and a link to its new place takes its name."""
     with route(world) as way:
-        programs = start(way)
-        write(way, random, 3)
-        time.sleep(random.uniform(0.0, 1.0))
+        programs = at_work(way, random)
         away = world.folder / "away"
         way.outs[0].rename(away)
         way.outs[0].symlink_to(away)
@@ -48,9 +52,7 @@ def _linked(world: World, random: Random) -> None:
 def _replaced(world: World, random: Random) -> None:
     """Another folder takes the place of the destination for a while; what is delivered meanwhile is in that one."""
     with route(world, outs=2) as way:
-        programs = start(way)
-        write(way, random, 3)
-        time.sleep(random.uniform(0.0, 1.0))
+        programs = at_work(way, random)
         (here, other), away = way.outs, world.folder / "away"
         here.rename(away)
         other.rename(here)
@@ -69,9 +71,7 @@ def _replaced(world: World, random: Random) -> None:
 def _source_moved_away(world: World, random: Random) -> None:
     """Files are written to the source while the uploader does not see it."""
     with route(world) as way:
-        up, down = start(way)
-        write(way, random, 3)
-        time.sleep(random.uniform(0.0, 1.0))
+        up, down = at_work(way, random)
         away = world.folder / "away"
         way.source.rename(away)
         up.says(f"the folder {way.source} is away", 60)

@@ -8,8 +8,8 @@ from random import Random
 
 from tests.faults.load import Load, Raw
 from tests.faults.senders import BAD, GOOD, good
-from tests.faults.world import QUICK_SESSION, Route, Scenario, World, route
-from tests.support.running import Program, wait_for
+from tests.faults.world import Route, Scenario, World, route
+from tests.support.running import QUICK_SESSION, Program, wait_for
 from tests.support.sending import upload
 
 _MIXED = 60

@@ -10,10 +10,10 @@ from random import Random
 
 from tests.faults.odd_files import ODD
 from tests.faults.pen import Hand
-from tests.faults.world import QUICK_SESSION, Route, Scenario, World, route
+from tests.faults.world import Route, Scenario, World, route
 from tests.faults.writers import WRITERS, Writer, writes_without_end
 from tests.support.downloading import reasons
-from tests.support.running import Program, wait_for
+from tests.support.running import QUICK_SESSION, Program, wait_for
 
 ALL = (*WRITERS, *ODD)
 _MORE_EVENTS = 9_000  # each for two files: more than the 16,384 that Linux keeps

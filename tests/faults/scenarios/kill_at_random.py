@@ -11,10 +11,10 @@ from typing import Literal
 from confluent_kafka import TopicPartition
 
 from tests.faults.offsets import all_committed, ends, never_back, plain_consumer
-from tests.faults.world import QUICK_SESSION, Route, Scenario, World, in_background, route
+from tests.faults.world import Route, Scenario, World, in_background, route
 from tests.support.broker import Broker, jars_folder
 from tests.support.downloading import reasons
-from tests.support.running import Program
+from tests.support.running import QUICK_SESSION, Program
 
 Victim = Literal["uploader", "downloader", "broker"]
 

@@ -5,8 +5,8 @@ from random import Random
 from confluent_kafka import OFFSET_END, TopicPartition
 
 from tests.faults.sending_on import send_on
-from tests.faults.world import QUICK_SESSION, Route, World, route
-from tests.support.running import wait_for
+from tests.faults.world import Route, World, route
+from tests.support.running import QUICK_SESSION, wait_for
 
 _PARTITIONS = 4
 

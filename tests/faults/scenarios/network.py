@@ -7,9 +7,9 @@ from random import Random
 
 from tests.faults.arriving import all_arrives, start, write
 from tests.faults.toxiproxy import Link, link
-from tests.faults.world import QUICK_SESSION, Route, Scenario, World, route
+from tests.faults.world import Route, Scenario, World, route
 from tests.support.broker import Broker, jars_folder
-from tests.support.running import Program, wait_for
+from tests.support.running import QUICK_SESSION, Program, wait_for
 
 Spoil = Callable[[Link, Random, Route], None]
 """Breaks the network for some seconds, and may write files meanwhile. What it leaves broken is mended after it."""

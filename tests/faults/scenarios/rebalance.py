@@ -8,9 +8,9 @@ from random import Random
 
 from openmsi_core.chunk import Chunk, Upload
 from tests.faults.offsets import all_committed, never_back
-from tests.faults.world import QUICK_SESSION, Route, Scenario, World, route
+from tests.faults.world import Route, Scenario, World, route
 from tests.support.downloading import reasons
-from tests.support.running import Program
+from tests.support.running import QUICK_SESSION, Program
 from tests.support.sending import Sender, chunks, upload
 
 _CHUNK = 20_000

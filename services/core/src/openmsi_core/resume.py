@@ -60,9 +60,10 @@ class Resume:
         """
         if self._writing is not None:
             return self._ended(self._writing) if self._writing.lost.done() else []
-        enough = self._staging.written - self._noted >= _EVERY_BYTES and self._intake.files.bytes >= _EVERY_BYTES
-        if enough and self._worth_noting():
-            self._begin_writing()
+        if self._staging.written - self._noted >= _EVERY_BYTES and self._intake.files.bytes >= _EVERY_BYTES:
+            self._noted = self._staging.written  # also when there is nothing to note: this is asked in every turn
+            if files := self._worth_noting():
+                self._begin_writing(files)
         return []
 
     def wait(self, staged: Path) -> None:
@@ -119,9 +120,8 @@ class Resume:
         """End the writing thread."""
         self._writer.shutdown()
 
-    def _begin_writing(self) -> None:
-        self._noted = self._staging.written
-        staged = self._staged(self._worth_noting())
+    def _begin_writing(self, files: list[OpenFile]) -> None:
+        staged = self._staged(files)
         opened: dict[Path, int] = {}
         for generation, path in list(staged.items()):
             try:

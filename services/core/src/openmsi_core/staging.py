@@ -7,6 +7,7 @@ look right before the file gets its name (`Sealed.verify`) finds what was damage
 
 import contextlib
 import errno
+import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,6 @@ from openmsi_core.staging_folder import StagingFolder
 _OPEN_FILES = 64
 _CATCH_UP_BYTES = 16 << 20  # hashed with each chunk, where a file was taken over: about 15 ms
 _SEAL_BYTES = 128 << 20
-_READ_BYTES = 1 << 20
 _TOO_FAR = (errno.EFBIG, errno.EINVAL, errno.EOVERFLOW)  # how file systems say that no file of theirs is so long
 
 
@@ -48,16 +48,14 @@ class Sealed:
 
         Raises StagedBytesLost when it does not, Retryable when the disk cannot be read now.
         """
-        found, buffer = xxh3_128(), memoryview(bytearray(_READ_BYTES))
         with disk_errors(self.path):
             try:
                 file = os.open(self.path, REOPEN)
             except FileNotFoundError:
                 raise StagedBytesLost(f"the staged file {self.path} was removed, reading it again") from None
             with FileIO(file, "rb") as stream:
-                while count := stream.readinto(buffer):
-                    found.update(buffer[:count])
-        if found.digest() != self.check:
+                found = hashlib.file_digest(stream, xxh3_128).digest()
+        if found != self.check:
             raise StagedBytesLost(f"the staged file {self.path} has changed on the disk, reading it again")
 
 

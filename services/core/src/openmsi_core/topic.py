@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
-from confluent_kafka.admin import ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from openmsi_core.errors import ConfigError
 from openmsi_core.kafka import Troubles, make_admin
@@ -29,7 +29,7 @@ class TopicInfo:
 
 
 def topic_info(client: Producer | Consumer, topic: str, timeout: float, troubles: Troubles) -> TopicInfo:
-    """Ask the broker about ``topic``; blocks up to ``timeout`` seconds.
+    """Ask the broker about ``topic``; blocks up to ``timeout`` seconds, some more when the topic seems to be missing.
 
     Raises Retryable when no broker answers, ConfigError when the topic does not exist or the broker refuses us.
     """
@@ -70,12 +70,11 @@ def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int
         )
 
 
-def topic_id(options: Mapping[str, str], topic: str, timeout: float) -> str:
+def topic_id(admin: AdminClient, topic: str, timeout: float) -> str:
     """What tells ``topic`` from another of the same name, deleted or elsewhere; empty when the broker does not say.
 
     Blocks up to ``timeout`` seconds. Source: KIP-516.
     """
-    admin = make_admin(options)
     try:
         described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
     except (KafkaException, TimeoutError) as error:

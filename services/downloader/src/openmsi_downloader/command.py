@@ -9,7 +9,7 @@ from openmsi_core.commits import Commits
 from openmsi_core.durable import in_words
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.group import group_id
-from openmsi_core.kafka import Troubles, make_consumer
+from openmsi_core.kafka import Troubles, make_admin, make_consumer
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
 from openmsi_core.policy import Policy
@@ -101,7 +101,7 @@ def _policy(settings: DownloadSettings, info: TopicInfo, group: str) -> Policy:
 
     return Policy(
         topic=settings.topic_name,
-        topic_id=topic_id(settings.consumer, settings.topic_name, 5.0),
+        topic_id=topic_id(make_admin(settings.consumer), settings.topic_name, 5.0),
         group=group,
         topic_partitions=info.partitions,
         wanted=wanted,

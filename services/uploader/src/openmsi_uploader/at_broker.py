@@ -47,7 +47,7 @@ def ask_extent(options: Mapping[str, str], topic: str, partition: int) -> Extent
             client.list_offsets({place: spec}, request_timeout=_SECONDS)[place].result(2 * _SECONDS).offset
             for spec in (_EARLIEST, _LATEST)
         )
-        return Extent(topic_id(options, topic, _SECONDS), low, end)
+        return Extent(topic_id(client, topic, _SECONDS), low, end)
     except TimeoutError:
         raise Retryable("the broker does not answer") from None
     except KafkaException as error:

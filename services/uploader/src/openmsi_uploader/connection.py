@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from confluent_kafka import Producer
 
 from openmsi_core.errors import ConfigError, Retryable
-from openmsi_core.kafka import Troubles
+from openmsi_core.kafka import Troubles, make_admin
 from openmsi_core.retry import delay_before
 from openmsi_core.topic import RECORD_OVERHEAD, TopicInfo, check_message_size, topic_id, topic_info
 
@@ -76,7 +76,8 @@ class Connection:
                 self._tell(Refused(error))
                 return
             else:
-                self._tell(Reached(info, topic_id(self._options.producer, self._options.topic, _ANSWER_SECONDS)))
+                admin = make_admin(self._options.producer)
+                self._tell(Reached(info, topic_id(admin, self._options.topic, _ANSWER_SECONDS)))
                 return
 
 
