@@ -20,7 +20,7 @@ NOT_OPTIONS = frozenset({"broker", "producer", "consumer", "notices"})
 _METAVARS = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "PATH", "Pattern[str]": "REGEX"}
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """argparse whose errors are ours."""
 
     def error(self, message: str) -> NoReturn:
@@ -59,7 +59,7 @@ def parse(
     ``place`` is the positional argument, ``shortcuts`` maps a field to a second name of its option. Raises UsageError;
     ``--help`` and ``--version`` print and raise SystemExit(0).
     """
-    parser = _Parser(
+    parser = Parser(
         prog=program,
         usage=f"{program} {place.upper()} --topic_name TOPIC [options]",
         description=model.__doc__,
@@ -68,7 +68,7 @@ def parse(
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    source = CliSettingsSource[_Parser](
+    source = CliSettingsSource[Parser](
         model,
         root_parser=parser,
         add_argument_method=_add_argument,

@@ -1,0 +1,1 @@
+"""The command `openmsi`: looking at and tending what the services do."""

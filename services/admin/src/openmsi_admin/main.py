@@ -1,0 +1,50 @@
+"""`openmsi`: one command with a word for each task of whoever runs the services."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from openmsi_core import __version__
+from openmsi_core.errors import Fatal, UsageError
+from openmsi_core.programs import did_you_mean
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {}
+"""Word → what runs with the arguments after it and returns the exit code. The first line of its docstring is its help.
+
+It may raise Fatal, whose text is one line for the user, and SystemExit (of ``--help``).
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``openmsi WORD …``; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(arguments)
+    except Fatal as error:
+        print(f"openmsi: {error}", file=sys.stderr)
+        return error.exit_code
+    except SystemExit as ended:  # --help, after printing
+        return int(ended.code or 0)
+    except BrokenPipeError:  # `openmsi inspect … | head`: nobody reads on
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: Sequence[str]) -> int:
+    match arguments:
+        case [] | ["-h" | "--help"]:
+            print(_help())
+            return 0
+        case ["--version"]:
+            print(f"openmsi {__version__}")
+            return 0
+        case [word, *rest] if word in COMMANDS:
+            return COMMANDS[word](rest)
+        case _:
+            raise UsageError(f"there is no {arguments[0]!r}{did_you_mean(arguments[0], COMMANDS)}; see openmsi --help")
+
+
+def _help() -> str:
+    lines = [f"  {word:<15} {(command.__doc__ or '').splitlines()[0]}" for word, command in COMMANDS.items()]
+    return "\n".join(["usage: openmsi WORD [arguments]", "", *lines, "", "openmsi WORD --help says more."])
