@@ -10,11 +10,11 @@ import pytest
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.destination import Destination
 from openmsi_core.errors import StagedBytesLost
+from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.generation import Generation, Verdict, Version
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
 from openmsi_core.staging import Sealed
-from openmsi_downloader.deliver import FolderDestination
 from tests.support.downloading import tree
 from tests.support.receiving import MemoryDestination
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from openmsi_core.commits import Commits
+from openmsi_core.commits import ConsumerCommits
 from openmsi_core.generation import Generation
 from openmsi_core.membership import Membership
 from openmsi_core.watermark import Watermark
@@ -64,7 +64,7 @@ class Group:
     def __init__(self, consumer: FakeConsumer) -> None:
         self.consumer = consumer
         self.watermark = Watermark[Generation]()
-        self.commits = Commits()
+        self.commits = ConsumerCommits()
         self.told: list[tuple[str, set[int]]] = []
         self.begin: dict[int, int] = {}
         """Where to begin to read."""

@@ -10,10 +10,10 @@ import pytest
 
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.generation import Generation, Verdict, Version, version_of
 from openmsi_core.placing import Folder
 from openmsi_core.staging import Sealed
-from openmsi_downloader.deliver import FolderDestination
 from tests.support.placing import checked_folder, scratch_of
 from tests.support.sending import chunks, upload
 

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from openmsi_core import kafka
-from openmsi_core.commits import Commits
+from openmsi_core.commits import ConsumerCommits
 from openmsi_core.errors import BadFile, ConfigError, InternalError, OpenMSIError, Retryable
 from openmsi_core.kafka import Troubles, make_consumer, make_producer
 from openmsi_core.kafka_errors import translate
@@ -119,7 +119,9 @@ def producer(options: dict[str, str]) -> object:
 
 
 def consumer(options: dict[str, str]) -> object:
-    return make_consumer(options, group_id="group", queue_bytes=1 << 20, troubles=Troubles(print), commits=Commits())
+    return make_consumer(
+        options, group_id="group", queue_bytes=1 << 20, troubles=Troubles(print), on_commit=ConsumerCommits()
+    )
 
 
 def test_a_producer_is_always_safe(made: dict[str, str]) -> None:

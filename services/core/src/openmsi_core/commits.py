@@ -1,21 +1,83 @@
-"""What became of offsets that were committed in the background."""
+"""How offsets are committed: by the consumer alone, or in one `transaction` with what was made of the records."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from openmsi_core.generation import Generation
+from openmsi_core.watermark import Watermark
+
+_log = logging.getLogger(__name__)
 
 
-class Commits:
-    """The consumer's ``on_commit``, called inside its poll(): a commit may be refused, for one in mid-rebalance."""
+class Commits(Protocol):
+    """Commits what the watermark allows. All methods belong to the receiver's thread."""
+
+    def begin(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
+        """These partitions are read by this process from now on; called inside poll()."""
+
+    def later(self, consumer: Consumer, topic: str, watermark: Watermark[Generation]) -> bool:
+        """Commit without holding up the loop. False = call again soon: something must come to its end first."""
+
+    def now(
+        self, consumer: Consumer, topic: str, watermark: Watermark[Generation], partitions: Collection[int]
+    ) -> None:
+        """Commit for ``partitions``; durable on return. Blocks for a few seconds at most. Raises KafkaException."""
+
+    def close(self) -> None:
+        """Nothing more will be committed. Never raises."""
+
+    @property
+    def eager(self) -> bool:
+        """Whether deliveries wait for a commit."""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether too much that is done waits behind files that are not complete: they must give way."""
+
+
+class ConsumerCommits:
+    """Commits by the consumer alone. Give it to the consumer as its ``on_commit``."""
+
+    eager = False
+    crowded = False
 
     def __init__(self) -> None:
         self._failed: set[int] = set()
 
     def __call__(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
-        """Librdkafka's answer to one commit."""
+        """Librdkafka's answer to one commit in the background: one in mid-rebalance may be refused."""
         self._failed |= {place.partition for place in places if error is not None or place.error is not None}
 
-    def failed(self) -> set[int]:
-        """Partitions of which a commit failed since the last call."""
-        failed, self._failed = self._failed, set()
-        return failed
+    def begin(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
+        """Nothing to do: the consumer asks for the offsets itself."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def later(self, consumer: Consumer, topic: str, watermark: Watermark[Generation]) -> bool:
+        """Ask for a commit; whether it was made is known before the next call."""
+        watermark.uncommitted(self._failed)
+        self._failed.clear()
+        if offsets := watermark.advanced():
+            try:
+                consumer.commit(offsets=places_at(topic, offsets), asynchronous=True)
+            except KafkaException as error:
+                _log.debug("offsets are committed later: %s", error)
+            else:
+                watermark.committed(offsets)
+        return True
+
+    def now(
+        self, consumer: Consumer, topic: str, watermark: Watermark[Generation], partitions: Collection[int]
+    ) -> None:
+        """As `Commits.now`."""
+        if offsets := watermark.committables(partitions):
+            consumer.commit(offsets=places_at(topic, offsets), asynchronous=False)
+
+
+def places_at(topic: str, offsets: dict[int, int]) -> list[TopicPartition]:
+    """``offsets`` (partition → offset) as librdkafka takes them."""
+    return [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]

@@ -6,6 +6,7 @@
     ├── Retryable            the same call may succeed later: keep everything, back off, call again
     │   └── StagedBytesLost      …after the file's records were read again from Kafka
     │       └── Doubted              …which is done at once
+    ├── Undone               what was written since the last commit is not there: begin anew from the committed offsets
     ├── BadFile              this record or file cannot be used: quarantine it, say why, go on
     └── Fatal                stop the program with ``exit_code``
         ├── UsageError       64  the command line is wrong
@@ -33,6 +34,10 @@ class StagedBytesLost(Retryable):
 
 class Doubted(StagedBytesLost):
     """A file did not check out once: its records are read again, because the disk may have done it, not the sender."""
+
+
+class Undone(OpenMSIError):
+    """A Kafka transaction was not committed: nothing of it is there, and what it was made of must be read again."""
 
 
 class BadFile(OpenMSIError):

@@ -119,9 +119,17 @@ class Intake:
         """
         path, total = file.generation.path, file.generation.total
         reason = f"{file.missing} of {total} chunks have not come for {idle_seconds / 3600:g} hours"
-        self._quarantine.park(file, self._staging.partial(file.generation), reason)
+        self._set_aside(file, reason)
         _log.warning("put the unfinished file %s in quarantine: %s; it is taken up again if they come", path, reason)
         self.notes["quarantined"] += 1
+
+    def give_way(self, file: OpenFile) -> None:
+        """As `park`, for a while: too many files were finished after this one began. It goes on when a chunk comes."""
+        self._set_aside(file, "it is still coming; what came after it was finished first")
+        _log.debug("set the unfinished file %s aside", file.generation.path)
+
+    def _set_aside(self, file: OpenFile, reason: str) -> None:
+        self._quarantine.park(file, self._staging.partial(file.generation), reason)
         self._watermark.release(file.generation)
         self._drop(file.generation)
 
@@ -189,7 +197,7 @@ class Intake:
                 raise Doubted(f"{error}: reading it once more") from None
             partial = self._staging.partial(generation)  # seal keeps what it refuses
             content = partial.path if partial is not None else piece.chunk.data
-            self._quarantine.file(generation, content, record.partition, file.version.logged, str(error))
+            self._quarantine.file(generation, content, record.partition, file.version, str(error))
             _log.error("put %s in quarantine: %s", generation.path, error)
             self.notes["quarantined"] += 1
             self._close(generation)

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from openmsi_core.commits import Commits
 from openmsi_core.errors import ConfigError
 from openmsi_core.kafka_errors import translate
 
@@ -100,11 +99,17 @@ def make_producer(
 
 
 def make_consumer(
-    options: Mapping[str, str], *, group_id: str, queue_bytes: int, troubles: Troubles, commits: Commits
+    options: Mapping[str, str],
+    *,
+    group_id: str,
+    queue_bytes: int,
+    troubles: Troubles,
+    on_commit: Callable[[KafkaError | None, list[TopicPartition]], None],
 ) -> Consumer:
     """A consumer that commits nothing by itself and stops at a lost offset instead of jumping.
 
-    Prefetches at most about ``queue_bytes``. Does not connect. Raises ConfigError for a refused option.
+    Prefetches at most about ``queue_bytes``. ``on_commit`` hears, inside poll(), what became of commits that nobody
+    waited for. Does not connect. Raises ConfigError for a refused option.
     Source: KIP-429 (cooperative rebalancing).
     """
     tuned = {
@@ -119,7 +124,7 @@ def make_consumer(
         "session.timeout.ms": "15000",  # how long the files of a killed process wait for another
     }
     enforced = _enforce(options, _SAFE_CONSUMER, {"auto.commit.enable"}) | {"group.id": group_id}
-    return _make(Consumer, tuned | _COMMON | enforced, troubles, on_commit=commits)
+    return _make(Consumer, tuned | _COMMON | enforced, troubles, on_commit=on_commit)
 
 
 def make_admin(options: Mapping[str, str]) -> AdminClient:
@@ -143,4 +148,5 @@ def _make(kind: Callable[..., Client], options: Mapping[str, str], troubles: Tro
     try:
         return kind(dict(options) | {"error_cb": troubles} | callbacks, logger=_librdkafka_log)
     except KafkaException as error:
-        raise ConfigError(f"the config file has a Kafka option that cannot be used: {error.args[0].str()}") from None
+        said = error.args[0].str().strip()
+        raise ConfigError(f"the config file has a Kafka option that cannot be used: {said}") from None

@@ -2,7 +2,9 @@
 
 from confluent_kafka import KafkaError
 
-from openmsi_core.errors import BadFile, ConfigError, Fatal, InternalError, OpenMSIError, Retryable
+from openmsi_core.errors import BadFile, ConfigError, Fatal, InternalError, OpenMSIError, Retryable, Undone
+
+_FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 
 def translate(error: KafkaError, topic: str = "") -> OpenMSIError:
@@ -34,6 +36,15 @@ def translate(error: KafkaError, topic: str = "") -> OpenMSIError:
     if error.fatal():
         return InternalError(f"the Kafka client cannot go on and must be restarted ({text})")
     return Retryable(f"the broker does not answer ({text})")
+
+
+def translate_in_transaction(error: KafkaError) -> OpenMSIError:
+    """As `translate`, for an error that ends the transactions of a producer."""
+    if error.code() in _FENCED:
+        return ConfigError(
+            "another process has taken over the same work (same topics, same group): keep one of the two"
+        )
+    return Undone(f"a transaction could not be ended, its files are read again ({error.str()})")
 
 
 def raise_fatal(error: OpenMSIError) -> None:

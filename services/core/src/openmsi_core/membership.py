@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from openmsi_core.beginning import beginning
-from openmsi_core.commits import Commits
+from openmsi_core.commits import Commits, places_at
 from openmsi_core.generation import Generation
 from openmsi_core.watermark import Watermark
 
@@ -61,6 +61,10 @@ class Membership:
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
 
+    def take_all(self, partitions: int) -> None:
+        """Instead of `join`: read all ``partitions`` of the topic, whoever else does."""
+        self._on_assign(self._consumer, self._at(range(partitions)))
+
     def leave(self) -> None:
         """Give all partitions back and leave the group; blocks for a few seconds at most.
 
@@ -88,19 +92,16 @@ class Membership:
             self._consumer.resume(self._at(self.assigned))
 
     def commit_when_due(self) -> None:
-        """Commit in the background what has advanced, at most once a second."""
+        """Commit in the background what has advanced: at most once a second, unless deliveries wait for it."""
         now = time.monotonic()
-        if now < self._next_commit:
+        if now < self._next_commit and not self._commits.eager:
             return
-        self._next_commit = now + _COMMIT_SECONDS
-        self._watermark.uncommitted(self._commits.failed())
-        if offsets := self._watermark.advanced():
-            try:
-                self._consumer.commit(offsets=self._offsets(offsets), asynchronous=True)
-            except KafkaException as error:
-                _log.debug("offsets are committed later: %s", error)
-            else:
-                self._watermark.committed(offsets)
+        if self._commits.later(self._consumer, self._topic, self._watermark):
+            self._next_commit = now + _COMMIT_SECONDS
+
+    def commit_soon(self) -> None:
+        """Do not wait for the second to be over."""
+        self._next_commit = 0.0
 
     def commit_at_end(self) -> None:
         """Commit all that is allowed, for the last time; durable on return unless the log says otherwise.
@@ -117,12 +118,9 @@ class Membership:
         else:
             self._commit_now(self.assigned)
 
-    def _commit_now(self, partitions: Iterable[int]) -> None:
-        offsets = {p: o for p in partitions if (o := self._watermark.committable(p)) is not None}
-        if not offsets:
-            return
+    def _commit_now(self, partitions: Collection[int]) -> None:
         try:
-            self._consumer.commit(offsets=self._offsets(offsets), asynchronous=False)
+            self._commits.now(self._consumer, self._topic, self._watermark, partitions)
         except KafkaException as error:
             _log.warning("offsets were not committed, some files will be read again: %s", error.args[0].str())
 
@@ -142,7 +140,7 @@ class Membership:
 
     def seek_back(self) -> None:
         """Do what `rewind` asked for."""
-        for place in self._offsets(self._rewinds):
+        for place in places_at(self._topic, self._rewinds):
             try:
                 self._consumer.seek(place)
             except KafkaException as error:  # not being fetched at this moment
@@ -176,6 +174,7 @@ class Membership:
 
     def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         ours = {place.partition for place in partitions}
+        self._commits.begin(consumer, partitions)
         begin = self._begin(ours)
         for place in partitions:
             place.offset = begin.get(place.partition, place.offset)
@@ -208,6 +207,3 @@ class Membership:
 
     def _at(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]
-
-    def _offsets(self, offsets: dict[int, int]) -> list[TopicPartition]:
-        return [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]

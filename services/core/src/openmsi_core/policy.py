@@ -23,5 +23,7 @@ class Policy:
     """After which an unfinished file goes to quarantine."""
     start: str
     """``earliest`` or ``latest``: where a new group begins."""
+    sharing: Literal["group", "nobody"]
+    """With whom the partitions are shared: the members of the group, or nobody, so that this process reads them all."""
     on_lost_offsets: Literal["continue", "stop"]
     """When the broker has deleted records that were never read."""

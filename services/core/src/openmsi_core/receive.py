@@ -19,11 +19,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from openmsi_core.assembly import OpenFile
 from openmsi_core.commits import Commits
+from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile, Deliveries
 from openmsi_core.destination import Destination
 from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost
@@ -34,7 +36,7 @@ from openmsi_core.kafka_errors import raise_fatal, translate
 from openmsi_core.membership import Membership
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
-from openmsi_core.records import Incoming, Piece, Reader
+from openmsi_core.records import Incoming, Piece, Reader, size_of
 from openmsi_core.resume import Resume
 from openmsi_core.retry import Backoff
 from openmsi_core.scatter import ScatterWarning
@@ -63,13 +65,16 @@ class Receiver:
         troubles: Troubles,
         commits: Commits,
         policy: Policy,
+        counts: Counters | None = None,
     ) -> None:
         self._consumer = consumer
         self._destination = destination
         self._staging = staging
         self._quarantine = quarantine
         self._troubles = troubles
+        self._commits = commits
         self._policy = policy
+        self._counts = counts or Counters()
         watermark = self._watermark = Watermark[Generation]()
         self._intake = Intake(destination, staging, quarantine, watermark, policy.wanted)
         self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES)
@@ -81,7 +86,7 @@ class Receiver:
         self._decoders = ThreadPoolExecutor(2, "decode")
         self._reader = Reader(consumer, self._decoders)
         self._backlog: deque[Incoming] = deque()
-        self._scatter = ScatterWarning()
+        self._scatter = ScatterWarning(policy.topic)
         self._disk = Backoff()
         self._last_poll = time.monotonic()
         self._next_look = 0.0
@@ -92,7 +97,10 @@ class Receiver:
 
         Raises Fatal errors; what was not committed is read again by the next start.
         """
-        self._membership.join()
+        if self._policy.sharing == "group":
+            self._membership.join()
+        else:
+            self._membership.take_all(self._policy.topic_partitions)
         try:
             while not stop.is_set():
                 self._turn()
@@ -101,6 +109,7 @@ class Receiver:
             self._membership.commit_at_end()
             self._resume.keep()
         finally:
+            self._commits.close()
             self._deliveries.close()
             self._resume.close()
             self._decoders.shutdown()
@@ -126,6 +135,8 @@ class Receiver:
         if self._deliveries.trouble:
             self._troubles.say(self._deliveries.trouble)
         self._membership.commit_when_due()
+        if self._commits.crowded:
+            self._make_way()
         for generation in self._resume.note():
             self._read_again(generation, StagedBytesLost("the disk did not keep what was staged, reading it again"))
         self._find_offsets()
@@ -145,7 +156,10 @@ class Receiver:
             return
         incoming, errors = self._reader.read(timeout)
         # A rebalance inside the read may have taken, or rewound, partitions whose records are in this very batch.
-        self._backlog.extend(each for each in incoming if self._membership.in_sequence(each.partition))
+        taken = [each for each in incoming if self._membership.in_sequence(each.partition)]
+        for each in taken:
+            each.arrival.add_done_callback(lambda decoded: self._counts.read(size_of(decoded.result())))
+        self._backlog.extend(taken)
         self._last_poll = time.monotonic()
         for error, partition in errors:
             self._on_error(error, partition)
@@ -168,6 +182,7 @@ class Receiver:
             self._disk.succeeded()
             self._backlog.popleft()
             self._watermark.done(arrival.record.partition, arrival.record.offset)
+            self._counts.processed(size_of(arrival))
             if complete is not None:
                 self._deliveries.submit(complete)
 
@@ -198,7 +213,7 @@ class Receiver:
         except BadFile as error:
             content = file.staged if file.data is None else file.data
             assert content is not None
-            self._quarantine.file(file.generation, content, file.partition, file.version.logged, str(error))
+            self._quarantine.file(file.generation, content, file.partition, file.version, str(error))
             _log.error("put %s in quarantine: %s", file.generation.path, error)
             return None
 
@@ -218,6 +233,8 @@ class Receiver:
         until = time.monotonic() + _FINISH_SECONDS
         while len(self._deliveries) and not self._deliveries.trouble and time.monotonic() < until:
             self._collect(0.1)
+            if self._commits.eager:
+                self._membership.commit_when_due()
 
     def _forget(self, partitions: set[int]) -> None:
         self._resume.hand_over(partitions)
@@ -230,15 +247,25 @@ class Receiver:
         try:
             self._staging.folder.heal()
             for file in self._intake.stalled(self._policy.idle_seconds):
-                self._park(file)
+                self._set_aside(file, partial(self._intake.park, idle_seconds=self._policy.idle_seconds))
         except Retryable as error:
             self._troubles.say(str(error))
         if len(self._membership.assigned) < self._policy.topic_partitions:
             self._scatter.look(self._intake.stalled(_SCATTER_SECONDS))
 
-    def _park(self, file: OpenFile) -> None:
+    def _make_way(self) -> None:
+        """Let all that is incomplete go on later, from quarantine, so that offsets can pass it."""
         try:
-            self._intake.park(file, self._policy.idle_seconds)
+            for file in [file for file in self._intake.files if file.missing > 0]:
+                self._set_aside(file, self._intake.give_way)
+        except Retryable as error:
+            self._troubles.say(str(error))
+        else:
+            self._membership.commit_soon()
+
+    def _set_aside(self, file: OpenFile, park: Callable[[OpenFile], None]) -> None:
+        try:
+            park(file)
         except StagedBytesLost as error:
             self._read_again(file.generation, error)
 

@@ -47,6 +47,11 @@ class Poison:
 Arrival = Piece | Poison
 
 
+def size_of(arrival: Arrival) -> int:
+    """Bytes of a file in it; of a record that cannot be used, those of its value."""
+    return len(arrival.chunk.data) if isinstance(arrival, Piece) else len(arrival.value or b"")
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A message that is being decoded."""

@@ -1,22 +1,25 @@
 """What a broker says of a topic: whether it is there, which one it is, and what it takes."""
 
 import logging
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from openmsi_core.errors import ConfigError
+from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.kafka import Troubles, make_admin
 from openmsi_core.kafka_errors import translate
+from openmsi_core.status import Status
 
 _log = logging.getLogger(__name__)
 
 RECORD_OVERHEAD = 10_240
 """Bytes that a record may need beside its file data: hashes, the path twice (≤ 3 KiB each), headers, framing."""
 
+_ANSWER_SECONDS = 5.0
 _DOUBT_SECONDS = 3.0  # a broker that has just started may not know its topics yet
 
 
@@ -48,6 +51,27 @@ def topic_info(client: Producer | Consumer, topic: str, timeout: float, troubles
         time.sleep(_DOUBT_SECONDS / 10)
     troubles.forget()
     return TopicInfo(cluster_id=metadata.cluster_id or "", partitions=len(described.partitions))
+
+
+def wait_for_topic(
+    client: Producer | Consumer,
+    topic: str,
+    troubles: Troubles,
+    stop: threading.Event,
+    beat: Callable[[Status], None],
+) -> TopicInfo | None:
+    """`topic_info` as soon as a broker answers, however long that takes; None when ``stop`` is set before.
+
+    Raises ConfigError as `topic_info` does.
+    """
+    while not stop.is_set():
+        try:
+            return topic_info(client, topic, _ANSWER_SECONDS, troubles)
+        except Retryable as error:
+            troubles.say(str(error))
+            beat(Status(waiting_for=str(error)))
+            stop.wait(1.0)
+    return None
 
 
 def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int, timeout: float) -> None:

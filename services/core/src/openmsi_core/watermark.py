@@ -67,10 +67,17 @@ class Watermark(Generic[Token]):
             limits.append(self._next[partition])
         return min(limits, default=None)
 
+    def committables(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The offsets that may be committed now for ``partitions``; without those before their first record."""
+        return {p: offset for p in partitions if (offset := self.committable(p)) is not None}
+
     def advanced(self) -> dict[int, int]:
         """Committable offsets, by partition, that `committed` has not been told of."""
-        offsets = {partition: self.committable(partition) for partition in self._next}
-        return {p: o for p, o in offsets.items() if o is not None and o > self._committed.get(p, -1)}
+        return {p: o for p, o in self.committables(self._next).items() if o > self._committed.get(p, -1)}
+
+    def reached(self) -> dict[int, int]:
+        """Of each partition the next offset to be done."""
+        return dict(self._next)
 
     def committed(self, offsets: dict[int, int]) -> None:
         """The broker was told ``offsets``."""

@@ -3,11 +3,10 @@
 import logging
 from pathlib import Path
 
-from confluent_kafka import Consumer
-
-from openmsi_core.commits import Commits
+from openmsi_core.commits import ConsumerCommits
 from openmsi_core.durable import in_words
 from openmsi_core.errors import ConfigError, Retryable
+from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.group import group_id
 from openmsi_core.kafka import Troubles, make_admin, make_consumer
 from openmsi_core.paths import RelativePath
@@ -15,10 +14,9 @@ from openmsi_core.placing import Folder
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.receive import Receiver
-from openmsi_core.service import Service, Status, run
+from openmsi_core.service import Service, run
 from openmsi_core.staging import Staging
-from openmsi_core.topic import TopicInfo, topic_id, topic_info
-from openmsi_downloader.deliver import FolderDestination
+from openmsi_core.topic import TopicInfo, topic_id, wait_for_topic
 from openmsi_downloader.settings import DownloadSettings
 
 _log = logging.getLogger(__name__)
@@ -40,11 +38,11 @@ def _download(settings: DownloadSettings, service: Service) -> None:
             settings.state_dir,
             f"{settings.output_dir}\n{settings.topic_name}",
         )
-        troubles, commits = Troubles(_log.warning), Commits()
+        troubles, commits = Troubles(_log.warning), ConsumerCommits()
         consumer = make_consumer(
-            settings.consumer, group_id=group, queue_bytes=_PREFETCH_BYTES, troubles=troubles, commits=commits
+            settings.consumer, group_id=group, queue_bytes=_PREFETCH_BYTES, troubles=troubles, on_commit=commits
         )
-        info = _wait_for_topic(consumer, settings.topic_name, troubles, service)
+        info = wait_for_topic(consumer, settings.topic_name, troubles, service.stop, service.beat)
         if info is None:
             consumer.close()
             return
@@ -57,6 +55,7 @@ def _download(settings: DownloadSettings, service: Service) -> None:
             troubles,
             commits,
             _policy(settings, info, group),
+            service.counts,
         ).run(service.stop, service.beat)
     finally:
         staging.close()
@@ -81,18 +80,6 @@ def _prepare(output: Path) -> tuple[Staging, Folder]:
     return staging, folder
 
 
-def _wait_for_topic(consumer: Consumer, topic: str, troubles: Troubles, service: Service) -> TopicInfo | None:
-    """Wait until the broker answers; None when the program is to stop before."""
-    while not service.stop.is_set():
-        try:
-            return topic_info(consumer, topic, 5.0, troubles)
-        except Retryable as error:
-            troubles.say(str(error))
-            service.beat(Status(waiting_for=str(error)))
-            service.stop.wait(1.0)
-    return None
-
-
 def _policy(settings: DownloadSettings, info: TopicInfo, group: str) -> Policy:
     pattern = settings.download_regex
 
@@ -108,5 +95,6 @@ def _policy(settings: DownloadSettings, info: TopicInfo, group: str) -> Policy:
         workers=settings.n_threads,
         idle_seconds=settings.idle_quarantine_hours * 3600,
         start=settings.consumer.get("auto.offset.reset", "earliest"),
+        sharing="group",
         on_lost_offsets=settings.on_lost_offsets,
     )
