@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,15 +79,20 @@ def test_a_change_while_it_is_hashed_is_noticed(
 ) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"x" * 3000)
-    real = reading._fill
+    real = reading._filler
     hits = iter([True])
 
-    def fill_then_write(file: int, buffer: memoryview, name: RelativePath) -> None:
-        real(file, buffer, name)
-        if next(hits, False):
-            path.write_bytes(b"y" * size)
+    def fill_then_write(*arguments: Any) -> Callable[[memoryview], None]:
+        fill = real(*arguments)
 
-    monkeypatch.setattr(reading, "_fill", fill_then_write)
+        def filled(buffer: memoryview) -> None:
+            fill(buffer)
+            if next(hits, False):
+                path.write_bytes(b"y" * size)
+
+        return filled
+
+    monkeypatch.setattr(reading, "_filler", fill_then_write)
     with pytest.raises(ContentChanged):
         content_of(path)
 

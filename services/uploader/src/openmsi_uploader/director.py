@@ -19,6 +19,7 @@ from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger
 from openmsi_uploader.outcome import NotSent, Progress, Same, Sent
 from openmsi_uploader.pending import Pending
+from openmsi_uploader.ranges import Selector
 from openmsi_uploader.reading import SMALL_BYTES
 from openmsi_uploader.sending import Sending, Work
 from openmsi_uploader.settings import WatchSettings
@@ -43,7 +44,13 @@ class Director:
     """Watches, sends and keeps the ledger until `Service.stop` is set. Does not connect before `run`."""
 
     def __init__(
-        self, settings: WatchSettings, selection: Selection, service: Service, ledger: Ledger, ids: UploadIds
+        self,
+        settings: WatchSettings,
+        selection: Selection,
+        service: Service,
+        ledger: Ledger,
+        ids: UploadIds,
+        selector: Selector | None = None,
     ) -> None:
         root = settings.upload_dir
         self._settings = settings
@@ -64,7 +71,7 @@ class Director:
             troubles=self._troubles,
         )
         continuing = Continuing(self._inbox.put, functools.partial(ask_extent, settings.producer))
-        self._uploader = Uploader(root, self._producer, self._inbox.put, continuing)
+        self._uploader = Uploader(root, self._producer, self._inbox.put, continuing, service.counts, selector)
         self._lanes: Lanes[Work] = Lanes(settings.n_threads, lambda work: self._uploader.upload(*work))
         self._sending = Sending(root, self._pending, ledger, self._known, ids, self._lanes)
         options = TopicOptions(settings.topic_name, settings.chunk_size, settings.producer)

@@ -1,5 +1,6 @@
 """`UploadDataFile`: send one file; exit code 0 means that the broker has acknowledged all of it."""
 
+import functools
 import logging
 import threading
 import time
@@ -15,6 +16,7 @@ from openmsi_core.status import Status, size
 from openmsi_core.topic import RECORD_OVERHEAD, TopicInfo
 from openmsi_uploader.connection import TopicOptions, find_topic
 from openmsi_uploader.outcome import Job, NotSent, Outcome, Unreadable
+from openmsi_uploader.ranges import Selector
 from openmsi_uploader.settings import FileSettings
 from openmsi_uploader.source import ContentChanged, FileStat, look_at
 from openmsi_uploader.target import Target
@@ -28,15 +30,15 @@ _PAUSE_SECONDS = 1.0
 _ANSWER_SECONDS = 2.0
 
 
-def main() -> int:
-    """The program; returns its exit code."""
-    return run(FileSettings.program, FileSettings, send)
+def main(selector: Selector | None = None) -> int:
+    """The program; returns its exit code. ``selector`` names the bytes of the file that are sent (default: all)."""
+    return run(FileSettings.program, FileSettings, functools.partial(send, selector=selector))
 
 
-def send(settings: FileSettings, service: Service) -> None:
+def send(settings: FileSettings, service: Service, selector: Selector | None = None) -> None:
     """Return when the broker has acknowledged every record of ``settings.filepath``. Raises Fatal otherwise."""
     _look(settings.filepath)
-    sender = _OneFile(settings, service)
+    sender = _OneFile(settings, service, selector)
     for _ in range(_TRIES):
         stat = _look(settings.filepath)
         error = sender.try_to_send(stat)
@@ -53,7 +55,7 @@ def send(settings: FileSettings, service: Service) -> None:
 class _OneFile:
     """A producer that has found its topic."""
 
-    def __init__(self, settings: FileSettings, service: Service) -> None:
+    def __init__(self, settings: FileSettings, service: Service, selector: Selector | None) -> None:
         self._settings = settings
         self._service = service
         self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
@@ -64,7 +66,7 @@ class _OneFile:
             queue_bytes=48_000_000,
             troubles=self._troubles,
         )
-        self._uploader = Uploader(settings.filepath.parent, self._producer, self._outcomes.put)
+        self._uploader = Uploader(settings.filepath.parent, self._producer, self._outcomes.put, selector=selector)
         self._ids = UploadIds(settings.state_dir, reserve_ms=1)
         source = instance_id(settings.state_dir)
         self._target = Target(settings.topic_name, self._find_topic().partitions, source, settings.chunk_size)

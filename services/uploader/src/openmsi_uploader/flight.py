@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError
 
+from openmsi_core.counters import Counters
 from openmsi_core.errors import OpenMSIError
 from openmsi_core.kafka_errors import translate
 from openmsi_uploader.outcome import Job, NotSent, Outcome, Progress
@@ -24,10 +25,11 @@ class HasOffset(Protocol):
 class Flight:
     """Counts what the broker has yet to answer of one upload."""
 
-    def __init__(self, job: Job, topic: str, report: Callable[[Outcome], None]) -> None:
+    def __init__(self, job: Job, topic: str, report: Callable[[Outcome], None], counts: Counters) -> None:
         self._job = job
         self._topic = topic
         self._report = report
+        self._counts = counts
         self._lock = threading.Lock()
         self._landed = 0
         self._outcome: Outcome | None = None
@@ -41,12 +43,16 @@ class Flight:
         """Tell ``note`` now and then how far the broker has it; call it before the first record."""
         self._prefix, self._note = Prefix(begun), note
 
-    def callback(self, index: int) -> Callable[[KafkaError | None, Any], None]:
-        """The producer's delivery callback for chunk ``index``."""
-        return self.landed if self._prefix is None else functools.partial(self._landed_at, self._prefix, index)
+    def callback(self, index: int, size: int) -> Callable[[KafkaError | None, Any], None]:
+        """The producer's delivery callback for chunk ``index``, a record with a value of ``size`` bytes."""
+        if self._prefix is None:
+            return functools.partial(self.landed, size)
+        return functools.partial(self._landed_at, self._prefix, index, size)
 
-    def landed(self, error: KafkaError | None, _message: object) -> None:
-        """The broker has answered for a record."""
+    def landed(self, size: int, error: KafkaError | None, _message: object) -> None:
+        """The broker has answered for a record of ``size`` bytes."""
+        if error is None:
+            self._counts.produced(size)
         with self._lock:
             self._landed += 1
             if error is not None and self._error is None:
@@ -64,12 +70,12 @@ class Flight:
             self._outcome = outcome
         self._report_when_over()
 
-    def _landed_at(self, prefix: Prefix, index: int, error: KafkaError | None, message: HasOffset) -> None:
+    def _landed_at(self, prefix: Prefix, index: int, size: int, error: KafkaError | None, message: HasOffset) -> None:
         if error is None:
             with self._lock:
                 progress = prefix.landed(index, message.offset())
             self._tell(progress)
-        self.landed(error, message)  # counts it only now, so that no note can follow the outcome
+        self.landed(size, error, message)  # counts it only now, so that no note can follow the outcome
 
     def _report_when_over(self) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ the first time. The hashes of its chunks are also made the first time, in parall
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from xxhash import xxh3_64_intdigest
 
 from openmsi_core.paths import RelativePath
+from openmsi_uploader.ranges import Range, Selector, chosen
 from openmsi_uploader.source import ContentChanged, FileStat, opened
 
 SMALL_BYTES = 8 * 1024 * 1024
@@ -46,53 +47,67 @@ class Content:
     """The chunks in order, at least one (an empty one for an empty file). Raises ContentChanged and OSError."""
 
 
-def read(root: Path, path: RelativePath, stat: FileStat, chunk_size: int, check: Callable[[], None]) -> Content:
+def read(
+    root: Path,
+    path: RelativePath,
+    stat: FileStat,
+    chunk_size: int,
+    check: Callable[[], None],
+    selector: Selector | None = None,
+) -> Content:
     """Read and hash the file below ``root`` that looks like ``stat``; blocks for as long as its disk takes.
 
-    ``check`` is called every few megabytes and may raise. Raises ContentChanged when the file is not what it was, and
-    OSError. Memory: the file itself up to `SMALL_BYTES`, else about 12 MB and 8 bytes a chunk.
+    With ``selector``, only the ranges of bytes that it names, joined. ``check`` is called every few megabytes and may
+    raise. Raises ContentChanged when the file is not what it was, Unreadable as `chosen` does, and OSError. Memory: the
+    content itself up to `SMALL_BYTES`, else about 12 MB and 8 bytes a chunk.
     """
-    if stat.size <= SMALL_BYTES:
-        return _read_small(root, path, stat, chunk_size)
-    return _read_large(root, path, stat, chunk_size, check)
-
-
-def _read_small(root: Path, path: RelativePath, stat: FileStat, chunk_size: int) -> Content:
     with opened(root, path, stat) as file:
-        data = bytearray(stat.size)
-        _fill(file, memoryview(data), path)
-    view, whole = memoryview(data), hashlib.sha512(data).digest()
-
-    def pieces() -> Iterator[Piece]:
-        for offset in range(0, stat.size or 1, chunk_size):
-            piece = view[offset : offset + chunk_size]
-            yield Piece(offset, whole if stat.size <= chunk_size else hashlib.sha512(piece).digest(), piece)
-
-    return Content(whole, stat.size, pieces)
-
-
-def _read_large(root: Path, path: RelativePath, stat: FileStat, chunk_size: int, check: Callable[[], None]) -> Content:
-    whole, marks, hashes = hashlib.sha512(), array("Q"), list[bytes]()
-    with opened(root, path, stat) as file, ThreadPoolExecutor(max_workers=1) as helper:
-        for _, block in _blocks(file, path, stat.size, chunk_size):
-            check()
-            chunks = _cut(block, chunk_size)
-            chunk_hashes = helper.submit(_hash_each, chunks if len(hashes) < _MOST_HASHES else [])
-            whole.update(block)
-            marks.extend(map(xxh3_64_intdigest, chunks))
-            hashes += chunk_hashes.result()
+        ranges = chosen(selector, path, file, stat.size)
+        size = sum(end - start for start, end in ranges)
+        if size <= SMALL_BYTES:
+            return _read_small(file, path, ranges, size, chunk_size)
+        marks, hashes, whole = _read_large(file, path, ranges, size, chunk_size, check)
 
     def pieces() -> Iterator[Piece]:
         expected, known_hashes = iter(marks), iter(hashes)
         with opened(root, path, stat) as file:
-            for offset, block in _blocks(file, path, stat.size, chunk_size):
+            for offset, block in _blocks(file, path, ranges, size, chunk_size):
                 for number, data in enumerate(_cut(block, chunk_size)):
                     if xxh3_64_intdigest(data) != next(expected):
                         raise ContentChanged(f"{path} changed between two readings, although its times did not")
                     sha512 = next(known_hashes, None) or hashlib.sha512(data).digest()
                     yield Piece(offset + number * chunk_size, sha512, data)
 
-    return Content(whole.digest(), stat.size, pieces)
+    return Content(whole, size, pieces)
+
+
+def _read_small(file: int, path: RelativePath, ranges: Sequence[Range], size: int, chunk_size: int) -> Content:
+    data = bytearray(size)
+    _filler(file, path, ranges)(memoryview(data))
+    view, whole = memoryview(data), hashlib.sha512(data).digest()
+
+    def pieces() -> Iterator[Piece]:
+        for offset in range(0, size or 1, chunk_size):
+            piece = view[offset : offset + chunk_size]
+            yield Piece(offset, whole if size <= chunk_size else hashlib.sha512(piece).digest(), piece)
+
+    return Content(whole, size, pieces)
+
+
+def _read_large(
+    file: int, path: RelativePath, ranges: Sequence[Range], size: int, chunk_size: int, check: Callable[[], None]
+) -> "tuple[array[int], list[bytes], bytes]":
+    """The marks and hashes of all chunks, and the hash of all of it."""
+    whole, marks, hashes = hashlib.sha512(), array("Q"), list[bytes]()
+    with ThreadPoolExecutor(max_workers=1) as helper:
+        for _, block in _blocks(file, path, ranges, size, chunk_size):
+            check()
+            chunks = _cut(block, chunk_size)
+            chunk_hashes = helper.submit(_hash_each, chunks if len(hashes) < _MOST_HASHES else [])
+            whole.update(block)
+            marks.extend(map(xxh3_64_intdigest, chunks))
+            hashes += chunk_hashes.result()
+    return marks, hashes, whole.digest()
 
 
 def _cut(block: memoryview, chunk_size: int) -> list[memoryview]:
@@ -103,21 +118,37 @@ def _hash_each(chunks: Iterable[memoryview]) -> list[bytes]:
     return [hashlib.sha512(chunk).digest() for chunk in chunks]
 
 
-def _blocks(file: int, path: RelativePath, size: int, chunk_size: int) -> Iterator[tuple[int, memoryview]]:
-    """The file in blocks of several whole chunks, each with its offset, all in one buffer."""
+def _blocks(
+    file: int, path: RelativePath, ranges: Sequence[Range], size: int, chunk_size: int
+) -> Iterator[tuple[int, memoryview]]:
+    """The content in blocks of several whole chunks, each with its offset, all in one buffer."""
+    fill = _filler(file, path, ranges)
     buffer = memoryview(bytearray(max(1, _READ_BYTES // chunk_size) * chunk_size))
     for offset in range(0, size, len(buffer)):
         block = buffer[: min(len(buffer), size - offset)]
-        _fill(file, block, path)
+        fill(block)
         yield offset, block
 
 
-def _fill(file: int, buffer: memoryview, path: RelativePath) -> None:
-    """Read on from the present position until ``buffer`` is full."""
-    with FileIO(file, closefd=False) as stream:
+def _filler(file: int, path: RelativePath, ranges: Sequence[Range]) -> Callable[[memoryview], None]:
+    """What fills one buffer after the other with the bytes of ``ranges``."""
+    rest = iter(ranges)
+    stream = FileIO(file, closefd=False)
+    left = 0
+
+    def fill(buffer: memoryview) -> None:
+        nonlocal left
         filled = 0
         while filled < len(buffer):
-            count = stream.readinto(buffer[filled:])
+            if left == 0:
+                start, end = next(rest)
+                stream.seek(start)
+                left = end - start
+                continue
+            count = stream.readinto(buffer[filled : filled + left])
             if not count:
                 raise ContentChanged(f"{path} became shorter while it was read")
             filled += count
+            left -= count
+
+    return fill

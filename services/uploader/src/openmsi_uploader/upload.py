@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaError, KafkaException
 
 from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
+from openmsi_core.counters import Counters
 from openmsi_core.errors import OpenMSIError
 from openmsi_core.kafka_errors import translate
 from openmsi_core.paths import partition_of
@@ -19,6 +20,7 @@ from openmsi_core.status import size
 from openmsi_uploader.at_broker import Extent
 from openmsi_uploader.flight import Flight
 from openmsi_uploader.outcome import CannotContinue, Job, NotSent, Outcome, Progress, Same, Sent, Stopped, Unreadable
+from openmsi_uploader.ranges import Selector
 from openmsi_uploader.reading import Content, read
 from openmsi_uploader.target import Target
 from openmsi_uploader.unfinished import WORTH_BYTES, Unfinished
@@ -61,7 +63,8 @@ class Continuing:
 class Uploader:
     """Sends files with one producer; `upload` may be called from several threads at once.
 
-    Some thread must go on calling `poll`. Without ``continuing``, no upload is noted or continued.
+    Some thread must go on calling `poll`. Without ``continuing``, no upload is noted or continued; without
+    ``selector``, all bytes of a file are sent.
     """
 
     def __init__(
@@ -70,11 +73,15 @@ class Uploader:
         producer: SendsRecords,
         report: Callable[[Outcome], None],
         continuing: Continuing | None = None,
+        counts: Counters | None = None,
+        selector: Selector | None = None,
     ) -> None:
         self._root = root
         self._producer = producer
         self._report = report
         self._continuing = continuing
+        self._counts = counts or Counters()
+        self._selector = selector
         self._room = threading.Condition()
         self._stopping = False
         self._answered_at = time.monotonic()
@@ -102,9 +109,9 @@ class Uploader:
         Exactly one outcome is reported for each job, from here or from the thread that polls, but not before the
         broker has answered for every record that was handed over.
         """
-        flight = Flight(job, target.topic, self._report)
+        flight = Flight(job, target.topic, self._report, self._counts)
         try:
-            content = read(self._root, job.path, job.stat, target.chunk_size, self._check_stop)
+            content = read(self._root, job.path, job.stat, target.chunk_size, self._check_stop, self._selector)
             outcome = self._send(job, content, target, flight)
         except OpenMSIError as error:
             outcome = NotSent(job, error)
@@ -158,7 +165,8 @@ class Uploader:
     def _produce(
         self, chunk: Chunk, topic: str, partition: int, headers: list[tuple[str, bytes]], flight: Flight
     ) -> None:
-        key, value, landed = encode_key(chunk), encode_value(chunk), flight.callback(chunk.index)
+        key, value = encode_key(chunk), encode_value(chunk)
+        landed = flight.callback(chunk.index, len(value))
         while True:
             self._check_stop()
             flight.check()

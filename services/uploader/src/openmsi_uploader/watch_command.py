@@ -1,5 +1,6 @@
 """`DataFileUploadDirectory`: watch a folder and send every file that settles, until stopped."""
 
+import functools
 import logging
 import os
 import sqlite3
@@ -12,6 +13,7 @@ from openmsi_core.state import lock_state_dir
 from openmsi_uploader.director import Director
 from openmsi_uploader.filters import select
 from openmsi_uploader.ledger import Ledger, open_ledger
+from openmsi_uploader.ranges import Selector
 from openmsi_uploader.settings import WatchSettings
 from openmsi_uploader.upload_id import UploadIds
 from openmsi_uploader.walk import Tally, walk
@@ -21,12 +23,12 @@ _log = logging.getLogger(__name__)
 _RESERVE_MS = 1000
 
 
-def main() -> int:
-    """The program; returns its exit code."""
-    return run(WatchSettings.program, WatchSettings, watch)
+def main(selector: Selector | None = None) -> int:
+    """The program; returns its exit code. ``selector`` names the bytes of each file that are sent (default: all)."""
+    return run(WatchSettings.program, WatchSettings, functools.partial(watch, selector=selector))
 
 
-def watch(settings: WatchSettings, service: Service) -> None:
+def watch(settings: WatchSettings, service: Service, selector: Selector | None = None) -> None:
     """Watch ``settings.upload_dir`` until ``service.stop`` is set. Raises Fatal."""
     began_ns = time.time_ns()
     folder, topic = settings.upload_dir, settings.topic_name
@@ -39,7 +41,7 @@ def watch(settings: WatchSettings, service: Service) -> None:
             ids = UploadIds(settings.state_dir, _RESERVE_MS, owner=ledger.name)
             if ids.shared:  # somebody may have sent a path of ours with a later id, so its upload must begin anew
                 ledger.give_up_all()
-            Director(settings, selection, service, ledger, ids).run()
+            Director(settings, selection, service, ledger, ids, selector).run()
         except sqlite3.Error as error:
             raise ConfigError(
                 f"the ledger in {settings.state_dir} cannot be used ({error}): check that disk"
