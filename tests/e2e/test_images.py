@@ -10,8 +10,12 @@ from tests.support.containers import PREFIX, Container, Images, run
 
 _BUDGET = 45_000_000
 _PROGRAMS = {
-    "uploader": {"DataFileUploadDirectory", "UploadDataFile"},
-    "downloader": {"DataFileDownloadDirectory"},
+    "uploader": {
+        *("DataFileUploadDirectory", "UploadDataFile"),
+        *("upload_data_files_added_to_directory", "upload_data_file"),
+        "openmsi",
+    },
+    "downloader": {"DataFileDownloadDirectory", "reconstruct_data_files", "openmsi"},
 }
 _ABSENT = ("pip", "pip3", "gcc", "cc", "make", "git", "curl")
 _PACKAGES = ("openmsi_uploader", "openmsi_downloader", "watchdog", "boto3", "pip", "ensurepip", "pygments", "pytest")

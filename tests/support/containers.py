@@ -70,6 +70,11 @@ class Stack:
         if os.getuid():
             self._env |= {"OPENMSI_UID": str(os.getuid()), "OPENMSI_GID": str(os.getgid())}
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of a shell in which commands concern this project."""
+        return {**os.environ, **self._env}
+
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run ``docker compose`` here; returns its standard output."""
         return run("docker", "compose", *arguments, cwd=self.folder, env=self._env, check=check)
