@@ -33,8 +33,8 @@ down-native: ## stop what up-native has started
 
 unit: test-unit ## the quick tests
 test: ## all tests, against a real broker and the built images
-	@tools/setup python java engine faults
-	$(PYTEST) $(wildcard tests/unit tests/contract tests/integration tests/faults tests/e2e) $(ARGS)
+	@tools/setup python java engine faults openmsistream
+	$(PYTEST) $(wildcard tests/unit tests/contract tests/integration tests/interop tests/faults tests/e2e) $(ARGS)
 test-unit: ## tests without network
 	@tools/setup python
 	$(PYTEST) tests/unit $(ARGS)
@@ -44,6 +44,9 @@ test-contract: ## tests of what others rely on
 test-integration: ## tests of the programs against a real broker
 	@tools/setup python java
 	$(PYTEST) tests/integration $(ARGS)
+test-interop: ## tests against OpenMSIStream, in both directions
+	@tools/setup python java openmsistream
+	$(PYTEST) tests/interop $(ARGS)
 test-e2e: ## tests of the built images under compose
 	@tools/setup python java engine
 	$(PYTEST) tests/e2e $(ARGS)
@@ -71,5 +74,5 @@ clean: ## delete what make has made, except ./data, ./downloads and docker's vol
 	@tools/native down
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-integration test-e2e \
-  test-faults faults bench check lock clean
+.PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-integration \
+  test-interop test-e2e test-faults faults bench check lock clean
