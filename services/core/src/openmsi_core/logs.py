@@ -51,6 +51,27 @@ def logging_to(program: str, settings: ProgramSettings) -> Iterator[None]:
                 handler.close()
 
 
+@contextlib.contextmanager
+def also_to(handler: logging.Handler, settings: ProgramSettings) -> Iterator[None]:
+    """Send what the program logs to ``handler``, too, while inside: from its level on, the text without its time."""
+    handler.setFormatter(_Formatter(settings.program, secrets(settings), _as_line))
+    handler.addFilter(_ours_or_serious)
+    root = logging.getLogger()
+    # Not the root's level alone: libraries would make records by the thousand that no handler takes.
+    ours = [logging.getLogger(name) for name in ("openmsi_core", type(settings).__module__.partition(".")[0])]
+    before = [(logger, logger.level) for logger in (root, *ours)]
+    root.setLevel(min(root.level, max(handler.level, logging.WARNING)))
+    for logger in ours:
+        logger.setLevel(handler.level)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        for logger, level in before:
+            logger.setLevel(level)
+
+
 def _open(path: Path, level: str) -> tuple["_LogFile | None", str]:
     try:
         file = _LogFile(path, maxBytes=_FILE_BYTES, backupCount=_OLD_FILES, encoding="utf-8", errors="backslashreplace")
@@ -111,6 +132,11 @@ class _Formatter(logging.Formatter):
 def _as_text(_program: str, record: logging.LogRecord, message: str, traceback: str) -> str:
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
     return f"{moment} {record.levelname:<5} {message}" + (f"\n{traceback}" if traceback else "")
+
+
+def _as_line(_program: str, record: logging.LogRecord, message: str, traceback: str) -> str:
+    serious = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
+    return serious + message + (f"\n{traceback}" if traceback else "")
 
 
 def _as_json(program: str, record: logging.LogRecord, message: str, traceback: str) -> str:
