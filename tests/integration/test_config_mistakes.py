@@ -76,9 +76,9 @@ def test_a_variable_that_is_not_set(run: Run) -> None:
 
 
 def test_an_option_that_nobody_knows_is_a_mistake_of_the_command_line(run: Run) -> None:
-    code, output = run(CONFIG, "--n_thread", "2")
+    code, output = run(CONFIG, "--nthreads", "2")
     assert code == 64
-    assert_one_line(output, "--n_thread", "did you mean", "--n_threads")
+    assert_one_line(output, "--nthreads", "did you mean", "--n_threads")
 
 
 def test_an_output_folder_with_its_staging_on_another_disk(tmp_path: Path) -> None:

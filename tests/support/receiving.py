@@ -122,7 +122,7 @@ class Member:
         except BadFile as error:
             content = file.staged if file.data is None else file.data
             assert content is not None
-            self.quarantine.file(file.generation, content, file.partition, file.version.logged, str(error))
+            self.quarantine.file(file.generation, content, file.partition, file.version, str(error))
             return None
 
     def collect(self) -> None:

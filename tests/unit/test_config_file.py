@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from openmsi_core.config_file import program_section, read_config, resolve, with_cluster_config
+from openmsi_core.config_file import program_section, read_config, resolve
 from openmsi_core.errors import ConfigError
 
 
@@ -115,16 +115,6 @@ def test_two_names_of_one_program_are_one_too_many(config: Path) -> None:
     config.write_text("[UploadDataFile]\n[upload_data_file]\n")
     with pytest.raises(ConfigError, match=r"\[UploadDataFile\] and \[upload_data_file\] are one program"):
         program_section(read_config(config), ["UploadDataFile", "upload_data_file"], frozenset())
-
-
-def test_the_cluster_may_be_in_a_second_file(tmp_path: Path, config: Path) -> None:
-    config.write_text(
-        "[openmsi_directory_stream_service]\ncluster_producer_config = prod.config\n[producer]\nacks = all\n"
-    )
-    (tmp_path / "prod.config").write_text("[cluster]\nbootstrap.servers = b:1\n[producer]\nlinger.ms = 5\n")
-    whole = with_cluster_config(read_config(config), ["openmsi_directory_stream_service"])
-    assert whole.sections["broker"] == {"bootstrap.servers": "b:1"}
-    assert whole.sections["producer"] == {"acks": "all"}
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,17 @@ and at no time is a part of a file to be seen.
 import contextlib
 import errno
 import functools
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from openmsi_core.errors import Retryable
+from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.placing import Folder
-from openmsi_downloader.deliver import FolderDestination
+from tests.support.disk_faults import Faults, Killed
 from tests.support.fake_log import Log
 from tests.support.receiving import Member
 from tests.support.sending import chunks, upload
@@ -27,37 +26,6 @@ from tests.support.sending import chunks, upload
 CONTENT = bytes(range(256)) * 12
 SMALL = b"small"
 HALF = 3
-CALLS = ("open", "write", "read", "lseek", "fsync", "replace", "unlink", "mkdir", "rmdir", "setxattr", "utime")
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Faults:
-    """Counts the calls; the one with number ``at`` fails."""
-
-    def __init__(self, patch: pytest.MonkeyPatch, at: int, code: int | None) -> None:
-        self.count = 0
-        self._at = at
-        self._code = code
-        for name in CALLS:
-            patch.setattr(os, name, self._watched(getattr(os, name)))
-
-    @property
-    def happened(self) -> bool:
-        return self.count > self._at
-
-    def _watched(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **named: Any) -> Any:
-            number, self.count = self.count, self.count + 1
-            if self._code is None and number >= self._at:  # whoever is dead cannot tidy up either
-                raise Killed
-            if self._code is not None and number == self._at:
-                raise OSError(self._code, os.strerror(self._code))
-            return real(*args, **named)
-
-        return call
 
 
 def story() -> tuple[Log, dict[str, bytes]]:

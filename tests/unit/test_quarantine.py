@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from openmsi_core.errors import Retryable
-from openmsi_core.generation import Generation
+from openmsi_core.generation import Generation, version_of
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Record
 from tests.support.sending import chunks
@@ -17,6 +17,7 @@ from tests.support.sending import chunks
 RECORD = Record(partition=3, offset=77, timestamp=5, key=b"key \xff")
 PIECES = list(chunks("sub/a", b"0123456789" * 100, size=100))
 GENERATION = Generation.of(PIECES[0], None)
+VERSION = version_of(PIECES[0], None, (5, 9))
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_text_that_is_no_text_is_shown_somehow(quarantine: Quarantine) -> None:
 def test_a_file(quarantine: Quarantine, tmp_path: Path, staged: bool) -> None:
     content = tmp_path / "staged"
     content.write_bytes(b"content")
-    quarantine.file(GENERATION, content if staged else b"content", 1, (5, 9), "because")
+    quarantine.file(GENERATION, content if staged else b"content", 1, VERSION, "because")
     entry = the_entry(quarantine)
     assert (entry / "content").read_bytes() == b"content"
     assert content.exists() != staged
@@ -74,6 +75,8 @@ def test_a_file(quarantine: Quarantine, tmp_path: Path, staged: bool) -> None:
         "offset": 9,
         "timestamp": 5,
         "upload": "",
+        "source": "",
+        "mtime": 1.7e9,
     }
     assert reason(entry) == expected | {"sha512": GENERATION.file_hash.hex()}
 
@@ -91,9 +94,9 @@ def test_the_same_call_again_after_the_disk_was_full(
         patched.setattr(os, "write", full)
         for _ in range(2):
             with pytest.raises(Retryable, match="full"):
-                quarantine.file(GENERATION, content, 1, (5, 9), "because")
+                quarantine.file(GENERATION, content, 1, VERSION, "because")
     assert not list(quarantine.folder.glob("*/reason.json"))
-    quarantine.file(GENERATION, content, 1, (5, 9), "because")
+    quarantine.file(GENERATION, content, 1, VERSION, "because")
     assert (the_entry(quarantine) / "content").read_bytes() == b"content"
     assert reason(the_entry(quarantine))["reason"] == "because"
     assert len(list(the_entry(quarantine).iterdir())) == 2
@@ -102,7 +105,7 @@ def test_the_same_call_again_after_the_disk_was_full(
 def test_long_names_of_topics(tmp_path: Path) -> None:
     quarantine = Quarantine(tmp_path, "t" * 249)
     quarantine.record(RECORD, b"x", "because")
-    quarantine.file(GENERATION, b"x", 0, (0, 0), "because")
+    quarantine.file(GENERATION, b"x", 0, VERSION, "because")
     assert len(list(quarantine.folder.iterdir())) == 2
 
 

@@ -30,6 +30,7 @@ class Toy(ProgramSettings):
     clients: ClassVar = ("producer",)
 
     folder: CliPositionalArg[Path] = Field(description="a folder")
+    old_option: str | None = Field(None, description="no effect in this version")
 
 
 Main = Callable[[Toy, Service], None]
@@ -58,12 +59,12 @@ def nothing(settings: Toy, service: Service) -> None:
 def test_a_clean_end_is_zero_and_the_log_tells_how_it_was_started(
     start: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert start(nothing, "--log_topic_name", "L") == 0
+    assert start(nothing, "--old_option", "x") == 0
     said = capsys.readouterr().err
     assert "Toy 0.1.0 starts, Python 3." in said
     assert "producer.bootstrap.servers=b:1" in said
     assert "sasl.password=***" in said
-    assert "WARNING --log_topic_name has no effect in this version" in said
+    assert "WARNING --old_option has no effect in this version" in said
     assert "Toy has stopped: 0 files" in said
     assert (tmp_path / "state" / "Toy.log").read_text() == said
 

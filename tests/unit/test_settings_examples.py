@@ -97,6 +97,7 @@ def test_every_line_may_be_switched_on_and_arrives(tmp_path: Path) -> None:
         **{"UPLOAD_DIR": "in", "FILEPATH": "in/file", "OUTPUT_DIR": "out", "STATE_DIR": "state"},
         **{"UPLOAD_REGEX": "a", "DOWNLOAD_REGEX": "b", "INCLUDE": "*.c", "EXCLUDE": "*.d"},
         **{"LOGGER_FILE_PATH": "e.log", "CONSUMER_GROUP_ID": "g", "CONSUMER_TOPIC_NAME": "openmsi-data"},
+        **{"NEW_FILES_ONLY": "true"},
     }
     whole = {name: value or given.get(name.removeprefix("OPENMSI_"), "5") for name, value in example_lines().items()}
     (tmp_path / "openmsi.env").write_text("".join(f"{name}={value}\n" for name, value in (whole | PLAIN).items()))

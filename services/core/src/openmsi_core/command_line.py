@@ -14,7 +14,7 @@ from openmsi_core.programs import did_you_mean
 _NO_NONE = "\0"
 """pydantic-settings wants a word that means None; no command line can hold this one, so ``null`` stays a name."""
 
-NOT_OPTIONS = frozenset({"broker", "producer", "consumer", "notices"})
+NOT_OPTIONS = frozenset({"broker", "producer", "consumer", "heartbeat", "log", "notices"})
 """Fields filled from the config file only: no secret ever stands on a command line."""
 
 _METAVARS = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "PATH", "Pattern[str]": "REGEX"}
@@ -65,7 +65,7 @@ def parse(
         description=model.__doc__,
         epilog="Every option may also be given as environment variable OPENMSI_<OPTION IN CAPITALS>, as a secret file"
         f" named by OPENMSI_<OPTION>_FILE, or in the section [{program}] of the config file; the command line wins.",
-        allow_abbrev=False,
+        allow_abbrev=True,  # scripts for OpenMSIStream may rely on it; all its options are ours, so they mean the same
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     source = CliSettingsSource[Parser](

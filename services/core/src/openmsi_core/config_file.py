@@ -5,18 +5,20 @@ The only thing that is replaced is a ``$NAME`` or ``${NAME}`` at the *beginning*
 """
 
 import configparser
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from openmsi_core.env_file import read_text, variable
 from openmsi_core.errors import ConfigError
-from openmsi_core.programs import KAFKA_SECTIONS, OPTIONS, SECTIONS, did_you_mean
+from openmsi_core.programs import FIXED_KEYS, OPTIONS, SECTIONS, did_you_mean
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 _LOST_KEY = re.compile(r"\n\s*[A-Za-z0-9]+(?:[._][A-Za-z0-9]+)+\s*[=:]")
 _OLD_SECTIONS = {"cluster": "broker"}
+_SUFFIX = ".config"
 _HINT = "name it with --config, or mount it into the container"
 
 
@@ -29,14 +31,30 @@ class ConfigFile:
     """Sections by name, `[DEFAULT]` among them and not merged into the others; old names replaced by new ones."""
 
 
+def config_path(path: Path) -> Path:
+    """The file that a user means by ``path``: a bare name may stand for ``name.config``, as in OpenMSIStream.
+
+    ``path`` itself when neither is there.
+    """
+    whole = path.parent / (path.name + _SUFFIX)
+    if "." in path.name or os.path.isfile(path):  # noqa: PTH113  # Path.is_file() raises for folders that are locked
+        return path
+    return whole if os.path.isfile(whole) else path  # noqa: PTH113
+
+
 def read_config(path: Path) -> ConfigFile:
-    """Read and check ``path``. Raises ConfigError: one line that names the file and the line or section."""
+    """Read and check ``path``. Raises ConfigError: one line that names the file and the line or section.
+
+    A file of KafkaCrypto's own is taken for a config file whose `[kafkacrypto]` names it.
+    """
     parser = configparser.RawConfigParser(default_section="\0", strict=True)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way to keep the case of keys
     try:
-        parser.read_string(read_text(path, "the config file", _HINT).removeprefix("\ufeff"))
+        parser.read_string(read_text(path, "the config file", _hint(path)).removeprefix("\ufeff"))
     except configparser.Error as error:
         raise ConfigError(f"{path}, {_explain(error)}") from None
+    if _is_kafkacrypto(parser):
+        return ConfigFile(path, {"kafkacrypto": {"config_file": str(path)}})
     sections: dict[str, Mapping[str, str]] = {}
     for given in parser.sections():
         if given not in SECTIONS:
@@ -46,20 +64,9 @@ def read_config(path: Path) -> ConfigFile:
             raise ConfigError(f"{path}: [cluster] is the old name of [broker]: keep one of the two sections")
         sections[name] = dict(parser[given])
         _check_indentation(path, given, sections[name])
+        for key in sorted(sections[name].keys() - FIXED_KEYS.get(name, sections[name].keys())):
+            raise ConfigError(f"{path}: [{given}] has no {key!r}{did_you_mean(key, FIXED_KEYS[name])}")
     return ConfigFile(path, sections)
-
-
-def with_cluster_config(config: ConfigFile, names: Iterable[str]) -> ConfigFile:
-    """``config`` and, where it has no Kafka section of its own, those of the file named by ``cluster_producer_config``.
-
-    openmsipython's service kept its own section and the cluster in two files. Raises ConfigError as `read_config` does.
-    """
-    for name in names:
-        if other := config.sections.get(name, {}).get("cluster_producer_config"):
-            borrowed = read_config(config.path.parent / other).sections
-            kafka = {section: options for section, options in borrowed.items() if section in KAFKA_SECTIONS}
-            return ConfigFile(config.path, kafka | dict(config.sections))
-    return config
 
 
 def program_section(config: ConfigFile, names: Sequence[str], known: frozenset[str]) -> dict[str, tuple[str, str]]:
@@ -77,7 +84,7 @@ def program_section(config: ConfigFile, names: Sequence[str], known: frozenset[s
     for key in sorted(own.keys() - known):
         raise ConfigError(f"{config.path}: [{present[0]}] has no option {key!r}{did_you_mean(key, known)}")
     common = config.sections.get("DEFAULT", {})
-    for key in sorted(common.keys() - OPTIONS - known):
+    for key in sorted(common.keys() - OPTIONS):
         if "." not in key:
             raise ConfigError(f"{config.path}: [DEFAULT] has no option {key!r}{did_you_mean(key, OPTIONS)}")
     found = {key: (value, "DEFAULT") for key, value in common.items() if key in known}
@@ -91,16 +98,34 @@ def resolve(value: str, environ: Mapping[str, str], where: str) -> str | None:
     """
     if value.startswith("$$"):
         return value[1:]
-    if (match := _VARIABLE.match(value)) is None:
+    if (name := variable_in(value)) is None:
         return value
-    name = match[1] or match[2]
     replacement = variable(name, environ)
     if replacement is None:
         raise ConfigError(
             f"the environment variable {name} is not set, and {where} needs it:"
             " put it into openmsi.env (or write $$ for a value that begins with a plain $)"
         )
-    return replacement + value[match.end() :] if replacement else None
+    return _VARIABLE.sub(lambda _: replacement, value, count=1) if replacement else None
+
+
+def variable_in(value: str) -> str | None:
+    """The name of the variable at the beginning of ``value``; None when it is plain text."""
+    match = _VARIABLE.match(value)
+    return (match[1] or match[2]) if match else None
+
+
+def _hint(path: Path) -> str:
+    if "." in path.name:
+        return _HINT
+    return f"OpenMSIStream had files by such names inside: put {path.name}{_SUFFIX} here, or name another with --config"
+
+
+def _is_kafkacrypto(parser: configparser.RawConfigParser) -> bool:
+    """KafkaCrypto's files call each section after the node: `[NODE]`, `[NODE-kafka]`, `[NODE-crypto]` …"""
+    node = parser.get("DEFAULT", "node_id", fallback="")
+    others = [section for section in parser.sections() if section != "DEFAULT"]
+    return bool(node and others) and all(name == node or name.startswith(f"{node}-") for name in others)
 
 
 def _explain(error: configparser.Error) -> str:

@@ -9,12 +9,15 @@ from openmsi_core.programs import did_you_mean
 
 _KEY = re.compile(r"[a-z0-9]+(\.[a-z0-9]+)*")
 _SECRET = re.compile(r"password|secret|token|key\.pem|credential|jaas|oauthbearer\.config", re.IGNORECASE)
-_SERIALIZERS: Mapping[str, frozenset[str]] = {
-    "key.serializer": frozenset({"StringSerializer"}),
-    "value.serializer": frozenset({"DataFileChunkSerializer"}),
-    "key.deserializer": frozenset({"StringDeserializer"}),
-    "value.deserializer": frozenset({"DataFileChunkDeserializer"}),
+SERIALIZERS: Mapping[str, str] = {
+    "key.serializer": "StringSerializer",
+    "value.serializer": "DataFileChunkSerializer",
+    "key.deserializer": "StringDeserializer",
+    "value.deserializer": "DataFileChunkDeserializer",
 }
+"""Keys of OpenMSIStream that are not librdkafka's, and what they were where files travel."""
+_KINDS = ("String", "DataFileChunk", "Double", "Integer")  # OpenMSIStream's
+_TEXT_SECTIONS = frozenset({"heartbeat", "log"})  # what they send is text
 _COMMON_KEYS = frozenset(
     {
         "bootstrap.servers",
@@ -34,7 +37,7 @@ _COMMON_KEYS = frozenset(
         "acks",
         "ssl.ca.location",
     }
-) | frozenset(_SERIALIZERS)
+) | frozenset(SERIALIZERS)
 
 
 def is_secret(key: str) -> bool:
@@ -67,15 +70,32 @@ def section_options(config: ConfigFile, sections: Sequence[str], environ: Mappin
             if section == "DEFAULT" and "." not in key:
                 continue
             where = f"{key} in [{section}] of {config.path}"
-            if not _KEY.fullmatch(key):
-                raise ConfigError(f"{where}: Kafka has no such option{did_you_mean(key, _COMMON_KEYS)}")
+            check_key(key, where)
             if (resolved := resolve(value, environ, where)) is None:
                 continue
-            if key in _SERIALIZERS:
-                _check_serializer(key, resolved, where)
+            if key in SERIALIZERS:
+                _check_serializer(key, resolved, where, section)
             else:
                 options[key] = resolved
     return options
+
+
+def check_key(key: str, where: str) -> None:
+    """Raises ConfigError unless ``key`` has the form of Kafka's."""
+    if not _KEY.fullmatch(key):
+        raise ConfigError(f"{where}: Kafka has no such option{did_you_mean(key, _COMMON_KEYS)}")
+
+
+def unused_serializers(config: ConfigFile, sections: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """A line for each serializer in ``sections`` that is not the one for files. Raises ConfigError."""
+    found: list[str] = []
+    for section in sections:
+        for key, value in config.sections.get(section, {}).items():
+            where = f"{key} in [{section}] of {config.path}"
+            name = resolve(value, environ, where) if key in SERIALIZERS else None
+            if name and name != SERIALIZERS[key]:
+                found.append(f"{where} has no effect: files always travel in chunks")
+    return found
 
 
 def _complete_login(options: dict[str, str], config: ConfigFile) -> None:
@@ -90,9 +110,11 @@ def _complete_login(options: dict[str, str], config: ConfigFile) -> None:
         raise ConfigError(f"{given} has a value but {missing} is empty: fill in both or none ({config.path})")
 
 
-def _check_serializer(key: str, name: str, where: str) -> None:
-    if name not in _SERIALIZERS[key]:
-        expected = " or ".join(sorted(_SERIALIZERS[key]))
+def _check_serializer(key: str, name: str, where: str, section: str) -> None:
+    role = key.partition(".")[2].capitalize()
+    text = section in _TEXT_SECTIONS
+    if name not in ([f"String{role}"] if text else [f"{kind}{role}" for kind in _KINDS]):
+        expected = f"String{role}" if text else SERIALIZERS[key]
         raise ConfigError(f"{where} is {name!r}: this program works with {expected} only; leave the line out")
 
 

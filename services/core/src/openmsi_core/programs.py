@@ -4,7 +4,18 @@ One config file and one env file serve every program of a laboratory, so each pr
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+SERVICE = "openmsi_directory_stream_service"
+"""The section of openmsipython's Windows service."""
+
+OLD_PROGRAMS: Mapping[str, str] = {
+    "upload_data_file": "UploadDataFile",
+    "upload_data_files_added_to_directory": "DataFileUploadDirectory",
+    SERVICE: "DataFileUploadDirectory",
+    "reconstruct_data_files": "DataFileDownloadDirectory",
+}
+"""Names of openmsipython 0.0.1, and what the program is called today."""
 
 PROGRAMS: frozenset[str] = frozenset(
     {
@@ -18,21 +29,25 @@ PROGRAMS: frozenset[str] = frozenset(
         "LecroyFileUploadDirectory",
         "PDVPlotMaker",
         "ProvisionNode",
+        "relay",
         "InstallService",
         "ManageService",
-        "upload_data_file",
-        "upload_data_files_added_to_directory",
-        "reconstruct_data_files",
         "manage_service",
-        "openmsi_directory_stream_service",
     }
+    | OLD_PROGRAMS.keys()
 )
 """Every program, by its present name and by the names it had before; each may have a section of its own."""
 
 KAFKA_SECTIONS: frozenset[str] = frozenset({"broker", "producer", "consumer", "heartbeat", "log"})
 """Sections whose keys are librdkafka's."""
 
-SECTIONS: frozenset[str] = PROGRAMS | KAFKA_SECTIONS | {"cluster", "kafkacrypto", "s3", "DEFAULT"}
+FIXED_KEYS: Mapping[str, frozenset[str]] = {
+    "kafkacrypto": frozenset({"config_file", "node_id"}),
+    "s3": frozenset({"access_key_id", "secret_key_id", "endpoint_url", "region"}),
+}
+"""Sections whose keys are neither Kafka's nor options."""
+
+SECTIONS: frozenset[str] = PROGRAMS | KAFKA_SECTIONS | FIXED_KEYS.keys() | {"cluster", "DEFAULT"}
 
 OPTIONS: frozenset[str] = frozenset(
     {
@@ -58,6 +73,7 @@ OPTIONS: frozenset[str] = frozenset(
         "chunk_size",
         "queue_max_size",
         "upload_existing",
+        "new_files_only",
         "watchdog_lag_time",
         "use_polling_observer",
         "rescan_seconds",
@@ -65,6 +81,7 @@ OPTIONS: frozenset[str] = frozenset(
         "timeout_seconds",
         "output_dir",
         "consumer_group_id",
+        "consumer_group_ID",
         "download_regex",
         "consumer_topic_name",
         "on_lost_offsets",
@@ -72,6 +89,7 @@ OPTIONS: frozenset[str] = frozenset(
         "treat_undecryptable_as_plaintext",
         "max_wait_per_decrypt",
         "max_initial_wait_per_decrypt",
+        "target_topic",
         "bucket_name",
         "mode",
         "producer_topic_name",
@@ -80,6 +98,11 @@ OPTIONS: frozenset[str] = frozenset(
     }
 )
 """Every option of every program: what may follow ``OPENMSI_`` in the environment, and what `[DEFAULT]` may hold."""
+
+
+def sections_of(program: str) -> tuple[str, ...]:
+    """Names of the section that holds the options of ``program``: its own and those it had before."""
+    return (program, *(old for old, now in OLD_PROGRAMS.items() if now == program))
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.7) -> str | None:

@@ -15,13 +15,15 @@ from typing import Any
 from openmsi_core.assembly import OpenFile
 from openmsi_core.durable import disk_errors, make_folder, sync_folder, write_file
 from openmsi_core.errors import StagedBytesLost
-from openmsi_core.generation import Generation
+from openmsi_core.generation import Generation, Version
 from openmsi_core.partial import Partial
 from openmsi_core.paths import RESERVED
 from openmsi_core.records import Record
 
 REASON = "reason.json"
 CONTENT = "content"
+KEY = "key"
+VALUE = "value"
 _LONGEST_TOPIC = 200  # of at most 249 characters, so that the names of entries stay below 255
 
 
@@ -52,9 +54,9 @@ class Quarantine:
         with disk_errors(self._root):
             make_folder(entry, self._root)
             if record.key is not None:
-                write_file(entry / "key", record.key)
+                write_file(entry / KEY, record.key)
             if value is not None:
-                write_file(entry / "value", value)
+                write_file(entry / VALUE, value)
             self._explain(entry, reason, {"partition": record.partition, "offset": record.offset})
 
     def file(
@@ -62,12 +64,12 @@ class Quarantine:
         generation: Generation,
         content: Path | bytes | memoryview,
         partition: int,
-        logged: tuple[int, int],
+        version: Version,
         reason: str,
     ) -> None:
         """Keep a complete file that cannot be delivered; a staged ``content`` is moved.
 
-        ``partition`` is that of its last record, ``logged`` its place in the log. Raises StagedBytesLost as well.
+        ``partition`` is that of its last record. Raises StagedBytesLost as well.
         """
         entry = self._entry("file", generation)
         with disk_errors(self._root):
@@ -77,8 +79,8 @@ class Quarantine:
             elif content.exists():  # not there when an interrupted call already moved it
                 _move(content, entry / CONTENT)
             facts = {"path": generation.path.text, "sha512": generation.file_hash.hex(), "upload": generation.upload_id}
-            place = {"partition": partition, "offset": logged[1], "timestamp": logged[0]}
-            self._explain(entry, reason, facts | place)
+            place = {"partition": partition, "offset": version.logged[1], "timestamp": version.logged[0]}
+            self._explain(entry, reason, facts | place | {"source": version.source, "mtime": version.mtime})
 
     def has(self, generation: Generation, logged: tuple[int, int]) -> bool:
         """Whether the file that a record of ``generation``, read at ``logged``, belongs to is here as a whole.

@@ -15,10 +15,12 @@ from types import FrameType
 from typing import TypeVar
 
 from openmsi_core import __version__
+from openmsi_core.counters import Counters
 from openmsi_core.errors import Fatal, InternalError
 from openmsi_core.heartbeat import Heartbeat
 from openmsi_core.logs import logging_to
 from openmsi_core.progress import progress_display
+from openmsi_core.reporting import reporting
 from openmsi_core.settings import ProgramSettings, load, masked
 from openmsi_core.state import make_state_dir
 from openmsi_core.status import Status
@@ -27,6 +29,7 @@ from openmsi_core.terminal import read_keys
 __all__ = ["Service", "Status", "run"]
 
 S = TypeVar("S", bound=ProgramSettings)
+Main = Callable[[S, "Service"], None]
 _log = logging.getLogger(__name__)
 _END = ""
 
@@ -41,11 +44,14 @@ class Service:
         update_seconds: float = -1,
         display: Callable[[Status], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        counts: Counters | None = None,
     ) -> None:
         self.stop = threading.Event()
         """Set when the program is to end: finish or drop cleanly what is in flight, then return."""
         self.status = Status()
         """The last one that `beat` was told."""
+        self.counts = counts or Counters()
+        """What heartbeats on a topic tell of: count every message here."""
         self._heartbeat = heartbeat
         self._update_seconds = update_seconds
         self._display = display
@@ -68,7 +74,7 @@ class Service:
             _log.info("still alive: %s", status)
 
 
-def run(program: str, model: type[S], main: Callable[[S, Service], None], argv: Sequence[str] | None = None) -> int:
+def run(program: str, model: type[S], main: Main[S], argv: Sequence[str] | None = None) -> int:
     """Load the settings, run ``main`` until it returns or raises, and give the exit code of the process.
 
     Call it from the main thread. SIGTERM, SIGINT and ``q`` at a terminal set `Service.stop`; a second SIGINT ends the
@@ -83,29 +89,38 @@ def run(program: str, model: type[S], main: Callable[[S, Service], None], argv: 
     except SystemExit:  # --help and --version, after printing
         return 0
     with logging_to(program, settings):
-        try:
-            _run_main(program, settings, main)
-        except Fatal as error:
-            _log.critical("%s", error)
-            return error.exit_code
-        except Exception:
-            _log.critical("%s stops: this is a fault of the program itself, please report it", program, exc_info=True)
-            return InternalError.exit_code
-    return 0
+        return _guarded(program, lambda: _report_and_run(program, settings, main))
 
 
-def _run_main(program: str, settings: S, main: Callable[[S, Service], None]) -> None:
+def _guarded(program: str, work: Callable[[], int | None]) -> int:
+    try:
+        return work() or 0
+    except Fatal as error:
+        _log.critical("%s", error)
+        return error.exit_code
+    except Exception:
+        _log.critical("%s stops: this is a fault of the program itself, please report it", program, exc_info=True)
+        return InternalError.exit_code
+
+
+def _report_and_run(program: str, settings: S, main: Main[S]) -> int:
+    commands: SimpleQueue[str] = SimpleQueue()
+    with _signals_into(commands), reporting(settings) as counts:  # what it dies of is reported, too
+        return _guarded(program, lambda: _run_main(program, settings, main, commands, counts))
+
+
+def _run_main(program: str, settings: S, main: Main[S], commands: "SimpleQueue[str]", counts: Counters) -> None:
     system = f"Python {platform.python_version()} on {platform.platform(terse=True)}"
     _log.info("%s %s starts, %s", program, __version__, system)
     _log.info("settings: %s", ", ".join(f"{name}={value}" for name, value in masked(settings).items()))
     for remark in settings.remarks():
         _log.warning("%s", remark)
     heartbeat = Heartbeat(settings.state_dir, program) if settings.long_running else None
-    commands: SimpleQueue[str] = SimpleQueue()
     failures: list[BaseException] = []
     with progress_display(program, settings.log_format) as display:
-        service = Service(heartbeat, update_seconds=-1 if display else settings.update_seconds, display=display)
-        with _signals_into(commands), _thread_failures(failures, service), _obeying(commands, service):
+        update_seconds = -1 if display else settings.update_seconds
+        service = Service(heartbeat, update_seconds=update_seconds, display=display, counts=counts)
+        with _thread_failures(failures, service), _obeying(commands, service):
             read_keys(commands.put)
             try:
                 main(settings, service)

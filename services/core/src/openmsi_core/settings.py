@@ -16,18 +16,21 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from openmsi_core import sources
 from openmsi_core.command_line import NOT_OPTIONS
-from openmsi_core.config_file import read_config, with_cluster_config
+from openmsi_core.config_file import config_path, read_config
 from openmsi_core.env_file import load_environment
 from openmsi_core.errors import ConfigError, UsageError
-from openmsi_core.kafka_options import client_options, is_secret, section_options
+from openmsi_core.kafka_options import client_options, is_secret, section_options, unused_serializers
+from openmsi_core.old_service import with_cluster_config
+from openmsi_core.programs import sections_of
+from openmsi_core.report_options import report_options
 from openmsi_core.settings_types import Level, Seconds, TopicName
 from openmsi_core.state import default_state_dir
 
 S = TypeVar("S", bound="ProgramSettings")
 
 DEFAULT_CONFIG = "config.config"
-NO_EFFECT = "no effect in this version"
-"""How the description of an option begins that is only accepted so that old command lines and files go on working."""
+_REPORTS = ("heartbeat", "log")
+_DEFAULT_ID = "(default: host name, program and the beginning of the state folder's id)"
 
 
 class ProgramSettings(BaseSettings):
@@ -43,12 +46,8 @@ class ProgramSettings(BaseSettings):
     """Whether the program runs until it is stopped, and so has a heartbeat that can be checked."""
     clients: ClassVar[tuple[str, ...]] = ()
     """Which of `producer` and `consumer` the program makes; the other section is not looked at."""
-    old_sections: ClassVar[tuple[str, ...]] = ()
-    """Names that the program's section had in earlier systems."""
     aliases: ClassVar[Mapping[str, str]] = {}
     """Second names of options, accepted everywhere."""
-    old_keys: ClassVar[Mapping[str, str]] = {}
-    """Keys of earlier config files: the name of a field, or a name that a validator of the model translates."""
 
     config: Path = Field(Path(DEFAULT_CONFIG), description="the config file (INI) that says which broker to use")
     topic_name: TopicName = Field(description="the Kafka topic")
@@ -64,12 +63,12 @@ class ProgramSettings(BaseSettings):
         "plain", description="how messages are written: plain text, or one JSON object a line"
     )
     update_seconds: float = Field(60, ge=-1, description="seconds between two 'still alive' lines; -1 = none")
-    heartbeat_topic_name: TopicName | None = Field(None, description=NO_EFFECT)
-    heartbeat_program_id: str | None = Field(None, description=NO_EFFECT)
-    heartbeat_interval_secs: Seconds | None = Field(None, description=NO_EFFECT)
-    log_topic_name: TopicName | None = Field(None, description=NO_EFFECT)
-    log_program_id: str | None = Field(None, description=NO_EFFECT)
-    log_interval_secs: Seconds | None = Field(None, description=NO_EFFECT)
+    heartbeat_topic_name: TopicName | None = Field(None, description="topic for heartbeats (default: none are sent)")
+    heartbeat_program_id: str | None = Field(None, description=f"the name in the keys of heartbeats {_DEFAULT_ID}")
+    heartbeat_interval_secs: Seconds = Field(900, description="seconds between two heartbeats")
+    log_topic_name: TopicName | None = Field(None, description="topic for log lines (default: none are sent)")
+    log_program_id: str | None = Field(None, description=f"the name in the keys of log messages {_DEFAULT_ID}")
+    log_interval_secs: Seconds = Field(60, description="seconds between two messages of log lines")
 
     broker: Mapping[str, str] = Field({}, repr=False)
     """librdkafka options of `[broker]`."""
@@ -77,6 +76,9 @@ class ProgramSettings(BaseSettings):
     """All librdkafka options of a producer: `[broker]` and over it `[producer]`. Empty if the program makes none."""
     consumer: Mapping[str, str] = Field({}, repr=False)
     """All librdkafka options of a consumer: `[broker]` and over it `[consumer]`. Empty if the program makes none."""
+    heartbeat: Mapping[str, str] = Field({}, repr=False)
+    log: Mapping[str, str] = Field({}, repr=False)
+    """The same of the producers for heartbeats and log lines (`report_options`). Empty if none are to be sent."""
     notices: tuple[str, ...] = Field((), repr=False)
     """What `load` has to say about what it found: options without effect, variables that nobody knows."""
 
@@ -91,6 +93,11 @@ class ProgramSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is handed in; `load` brings the sources together."""
         return (init_settings,)
+
+    @classmethod
+    def translate(cls, layer: dict[str, sources.Given]) -> dict[str, sources.Given]:
+        """One source's options, those of earlier systems under today's names. Raises Fatal when two contradict."""
+        return layer
 
     @classmethod
     def folder_of(cls, place: Path) -> Path:
@@ -109,27 +116,38 @@ def load(model: type[S], argv: Sequence[str], environ: Mapping[str, str], cwd: P
     absolute. Raises UsageError for a mistake on the command line and ConfigError for every other; the text is one line
     that says what to do. ``--help`` and ``--version`` raise SystemExit(0).
     """
-    options = model.model_fields.keys() - NOT_OPTIONS
-    spellings = {option: option for option in options} | dict(model.aliases)
-    found = sources.from_command_line(model, argv, model.program, model.place, spellings)
-    environ = load_environment(environ, cwd)
-    found = {**sources.from_environment(spellings, environ), **found}
-    config = read_config(_absolute(found["config"].value if "config" in found else DEFAULT_CONFIG, cwd))
-    if "kafkacrypto" in config.sections:
-        raise ConfigError(f"{config.path}: encryption ([kafkacrypto]) is not available in this version")
-    sections = (model.program, *model.old_sections)
-    config = with_cluster_config(config, sections)
-    found = {**sources.from_config(config, sections, spellings | dict(model.old_keys), environ), **found}
-    values = _complete(model, {name: given.value for name, given in found.items()}, environ, cwd)
+    found = find(model, argv, environ, cwd)
+    config, environ = found.config, found.environ
+    values = _complete(model, {name: given.value for name, given in found.given.items()}, environ, cwd)
     values["config"] = config.path
     values["broker"] = section_options(config, ["broker"], environ)
     for client in model.clients:
         values[client] = client_options(config, ["broker", client], environ)
-    values["notices"] = (*_without_effect(model, found), *sources.misspelt_variables(environ))
+    for report in _REPORTS:
+        if model.long_running and f"{report}_topic_name" in found.given:
+            values[report] = report_options(config, report, environ)
+    unused = unused_serializers(config, model.clients, environ)
+    values["notices"] = (*sources.without_effect(model, found.given), *unused, *sources.misspelt_variables(environ))
     try:
         return model(**values)
     except ValidationError as error:
-        raise sources.explain(error, found) from None
+        raise sources.explain(error, found.given) from None
+
+
+def find(model: type[ProgramSettings], argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> sources.Found:
+    """What `load` finds before it looks at any value: every option that is given, and where. Raises as `load` does."""
+    options = model.model_fields.keys() - NOT_OPTIONS
+    spellings = {option: option for option in options} | dict(model.aliases)
+    given = model.translate(sources.from_command_line(model, argv, model.program, model.place, spellings))
+    environ = load_environment(environ, cwd)
+    given = {**model.translate(sources.from_environment(spellings, environ)), **given}
+    config = read_config(config_path(_absolute(given["config"].value if "config" in given else DEFAULT_CONFIG, cwd)))
+    config = with_cluster_config(config, environ)
+    if "kafkacrypto" in config.sections:
+        raise ConfigError(f"{config.path}: encryption ([kafkacrypto]) is not available in this version")
+    sections = sections_of(model.program)
+    given = {**sources.from_config(config, sections, spellings, environ, model.translate), **given}
+    return sources.Found(given, config, environ)
 
 
 def _complete(
@@ -157,22 +175,11 @@ def _absolute(path: object, cwd: Path) -> Path:
     return Path(os.path.abspath(cwd / os.path.expanduser(str(path))))  # noqa: PTH100, PTH111
 
 
-def _without_effect(model: type[ProgramSettings], found: Mapping[str, sources.Given]) -> list[str]:
-    described = (
-        (given, model.model_fields[name].description or "")
-        for name, given in found.items()
-        if name in model.model_fields
-    )
-    return [
-        f"{given.where} has {description}" for given, description in described if description.startswith("no effect")
-    ]
-
-
 def masked(settings: ProgramSettings) -> dict[str, str]:
     """Every setting that has a value, as text for the log; what is secret reads ``***``."""
     clients = type(settings).clients or ("broker",)
     shown: dict[str, str] = {}
-    for name in type(settings).model_fields.keys() - NOT_OPTIONS | set(clients):
+    for name in type(settings).model_fields.keys() - NOT_OPTIONS | {*clients, *_REPORTS}:
         match getattr(settings, name):
             case None | ():
                 continue
@@ -187,5 +194,5 @@ def masked(settings: ProgramSettings) -> dict[str, str]:
 
 def secrets(settings: ProgramSettings) -> frozenset[str]:
     """The values that must never be shown, so that they can be struck out of any text."""
-    clients = (settings.broker, settings.producer, settings.consumer)
+    clients = (settings.broker, settings.producer, settings.consumer, settings.heartbeat, settings.log)
     return frozenset(value for options in clients for key, value in options.items() if is_secret(key) and value)

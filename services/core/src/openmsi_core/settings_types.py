@@ -5,12 +5,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-_LEVELS = {"10": "debug", "20": "info", "30": "warning", "40": "error", "50": "critical"}
+_LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
+_MOST_THREADS = 64
 
 
 def _level(value: object) -> object:
-    """OpenMSIStream also took Python's numbers, and names in capitals."""
-    return _LEVELS.get(value, value.casefold()) if isinstance(value, str) else value
+    """OpenMSIStream also took Python's numbers, `notset`, and names in capitals."""
+    if not isinstance(value, str):
+        return value
+    if not value.isdecimal():
+        return "debug" if value.casefold() == "notset" else value.casefold()
+    return next((name for number, name in _LEVELS.items() if int(value) <= number), "critical")
 
 
 def _topic(value: str) -> str:
@@ -21,4 +26,6 @@ def _topic(value: str) -> str:
 
 Level = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_level)]
 TopicName = Annotated[str, AfterValidator(_topic)]
+Threads = Annotated[int, Field(ge=1), AfterValidator(lambda count: min(count, _MOST_THREADS))]
+"""More than can do any good are brought down: OpenMSIStream took any number."""
 Seconds = Annotated[float, Field(gt=0)]

@@ -1,11 +1,13 @@
 """Where a setting was found: the layers that `settings.load` lays over one another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from openmsi_core import old_service
 from openmsi_core.command_line import parse
 from openmsi_core.config_file import ConfigFile, program_section, resolve
 from openmsi_core.env_file import variable
@@ -26,6 +28,23 @@ class Given:
     value: object
     where: str
     on_command_line: bool = False
+    own: bool = True
+    """Said to this program alone: not by a variable or in `[DEFAULT]`, which serve all programs."""
+
+
+Translate = Callable[[dict[str, Given]], dict[str, Given]]
+"""Puts what one source says under names of earlier systems under today's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that was found before any value is looked at."""
+
+    given: Mapping[str, Given]
+    """The options that somebody gave, by field; the others have their defaults."""
+    config: ConfigFile
+    environ: Mapping[str, str]
+    """The process environment over the env file."""
 
 
 def from_command_line(
@@ -50,20 +69,43 @@ def from_environment(spellings: Spellings, environ: Mapping[str, str]) -> dict[s
     found: dict[str, Given] = {}
     for name, field in spellings.items():
         if value := variable(PREFIX + name.upper(), environ):
-            found[field] = Given(value, PREFIX + name.upper())
+            found[field] = Given(value, PREFIX + name.upper(), own=False)
     return found
 
 
 def from_config(
-    config: ConfigFile, sections: Sequence[str], spellings: Spellings, environ: Mapping[str, str]
+    config: ConfigFile, sections: Sequence[str], spellings: Spellings, environ: Mapping[str, str], translate: Translate
 ) -> dict[str, Given]:
     """What the program's own section (under any of the names ``sections``) and `[DEFAULT]` say. Raises ConfigError."""
+    known = spellings.keys() | (
+        old_service.KEYS if old_service.SERVICE in sections and old_service.SERVICE in config.sections else set()
+    )
+    options = program_section(config, sections, frozenset(known))
     found: dict[str, Given] = {}
-    for key, (value, section) in program_section(config, sections, frozenset(spellings)).items():
-        where = f"{key} in [{section}] of {config.path}"
-        if resolved := resolve(value, environ, where):
-            found[spellings[key]] = Given(resolved, where)
+    for section in ("DEFAULT", *sections):
+        layer = {key: value for key, (value, source) in options.items() if source == section}
+        found |= translate(_from_section(config.path, section, layer, spellings, environ))
     return found
+
+
+def _from_section(
+    path: Path, section: str, options: Mapping[str, str], spellings: Spellings, environ: Mapping[str, str]
+) -> dict[str, Given]:
+    where = {key: f"{key} in [{section}] of {path}" for key in options}
+    texts = {key: text for key, value in options.items() if (text := resolve(value, environ, where[key]))}
+    found: dict[str, Given] = {}
+    for key, text in texts.items():
+        now = old_service.today(key, text, texts) if section == old_service.SERVICE else (key, text)
+        if now and (field := spellings[now[0]]) in found:
+            raise ConfigError(f"{where[key]} and {found[field].where} are one option: keep one of the two")
+        if now:
+            found[field] = Given(now[1], where[key], own=section != "DEFAULT")
+    return found
+
+
+def stands_for(layer: dict[str, Given], name: str, field: str) -> dict[str, Given]:
+    """``layer`` where ``name``, when it is given, says what ``field`` is, and wins over it, as in OpenMSIStream."""
+    return layer | {field: layer[name]} if name in layer else layer
 
 
 def misspelt_variables(environ: Mapping[str, str]) -> list[str]:
@@ -76,6 +118,18 @@ def misspelt_variables(environ: Mapping[str, str]) -> list[str]:
         if meant := nearest(option, OPTIONS, likeness=0.85):
             lines.append(f"nobody knows the variable {name} (did you mean {PREFIX}{meant.upper()}?)")
     return lines
+
+
+def without_effect(model: type[BaseSettings], given: Mapping[str, Given]) -> list[str]:
+    """A line for each option that was given to this program although its description says that it has no effect."""
+    described = (
+        (each, model.model_fields[name].description or "") for name, each in given.items() if name in model.model_fields
+    )
+    return [
+        f"{each.where} has {description}"
+        for each, description in described
+        if each.own and description.startswith("no effect")
+    ]
 
 
 def explain(error: ValidationError, found: Mapping[str, Given]) -> Fatal:

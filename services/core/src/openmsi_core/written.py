@@ -85,7 +85,7 @@ class Written:
         for batch in self._batches:
             for mark, partition in batch.marks.items():
                 marks.setdefault(partition, []).append(mark)
-        # Who restores them knows one offset a partition for all files; after a restart it is not the one reached by now.
+        # Who restores them knows one offset a partition for all files; after a restart it is not the present one.
         return {p: _to_text(self._below(p, offset), marks[p]) for p, offset in reached.items()}
 
     def _below(self, partition: int, reached: int) -> int:

@@ -1,17 +1,23 @@
 """Options of `DataFileUploadDirectory` and `UploadDataFile`."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
 
 from openmsi_core.chunk import DEFAULT_CHUNK_SIZE
+from openmsi_core.errors import ConfigError, UsageError
 from openmsi_core.settings import ProgramSettings
-from openmsi_core.settings_types import Seconds
+from openmsi_core.settings_types import Seconds, Threads, TopicName
+from openmsi_core.sources import Given, stands_for
 
 _MAX_QUEUE_MB = 256
+_READS_NOTHING = "no effect: an uploader reads no topic"
+_ITS_TOPIC = "the topic, as OpenMSIStream also calls it; wins over topic_name (but a variable of this name does not)"
+_NO_REPORTS = "no effect: this program is over too soon for it"
 
 
 def _split(value: object) -> object:
@@ -22,7 +28,28 @@ def _split(value: object) -> object:
 
 Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 ChunkSize = Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)]
-Threads = Annotated[int, Field(ge=1, le=64)]
+Layer = dict[str, Given]
+
+
+def _topic(layer: Layer) -> Layer:
+    """`producer_topic_name` said to this program; in what all programs share, it means the topic of a reproducer."""
+    given = layer.get("producer_topic_name")
+    return stands_for(layer, "producer_topic_name", "topic_name") if given and given.own else layer
+
+
+def _existing(layer: Layer) -> Layer:
+    """openmsipython's `new_files_only` is the opposite of `upload_existing`. Raises Fatal when both say the same."""
+    if (only := layer.get("new_files_only")) is None:
+        return layer
+    kind = UsageError if only.on_command_line else ConfigError
+    try:
+        existing = not TypeAdapter(bool).validate_python(only.value)
+        other = layer.get("upload_existing")
+        if other and TypeAdapter(bool).validate_python(other.value) != existing:
+            raise kind(f"{only.where} and {other.where} contradict each other: keep one of the two")
+    except ValidationError:
+        raise kind(f"{only.where} must be True or False, not {only.value!r}") from None
+    return layer | {"upload_existing": replace(only, value=existing)}
 
 
 class WatchSettings(ProgramSettings):
@@ -31,12 +58,6 @@ class WatchSettings(ProgramSettings):
     program: ClassVar = "DataFileUploadDirectory"
     place: ClassVar = "upload_dir"
     clients: ClassVar = ("producer",)
-    old_sections: ClassVar = ("upload_data_files_added_to_directory", "openmsi_directory_stream_service")
-    old_keys: ClassVar = {
-        "file_directory": "upload_dir",
-        "new_files_only": "new_files_only",
-        "cluster_producer_config": "cluster_producer_config",
-    }
 
     upload_dir: CliPositionalArg[Path] = Field(description="the folder to watch")
     upload_regex: re.Pattern[str] | None = Field(
@@ -59,17 +80,18 @@ class WatchSettings(ProgramSettings):
     )
     rescan_seconds: Seconds = Field(30, description="seconds between two looks at the whole folder")
     n_threads: Threads = Field(2, description="files read at the same time")
+    new_files_only: bool | None = Field(None, description="openmsipython's opposite of upload_existing")
+    producer_topic_name: TopicName | None = Field(None, description=_ITS_TOPIC)
+    consumer_topic_name: TopicName | None = Field(None, description=_READS_NOTHING)
+    consumer_group_id: str | None = Field(None, description=_READS_NOTHING)
+    treat_undecryptable_as_plaintext: bool = Field(False, description=_READS_NOTHING)
+    max_wait_per_decrypt: Seconds | None = Field(None, description=_READS_NOTHING)
+    max_initial_wait_per_decrypt: Seconds | None = Field(None, description=_READS_NOTHING)
 
-    @model_validator(mode="before")
     @classmethod
-    def _translate(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Keys of openmsipython's service (``cluster_producer_config`` has done its work when we get here)."""
-        values = {name: value for name, value in values.items() if name != "cluster_producer_config"}
-        if new_only := values.pop("new_files_only", None):
-            if new_only.casefold() not in ("true", "false"):
-                raise ValueError(f"new_files_only must be True or False, not {new_only!r}")
-            values.setdefault("upload_existing", new_only.casefold() == "false")
-        return values
+    def translate(cls, layer: Layer) -> Layer:
+        """As `ProgramSettings` says."""
+        return _existing(_topic(layer))
 
     @model_validator(mode="after")
     def _keep_apart(self) -> "WatchSettings":
@@ -103,12 +125,23 @@ class FileSettings(ProgramSettings):
     place: ClassVar = "filepath"
     long_running: ClassVar = False
     clients: ClassVar = ("producer",)
-    old_sections: ClassVar = ("upload_data_file",)
 
     filepath: CliPositionalArg[Path] = Field(description="the file to send")
     chunk_size: ChunkSize = Field(DEFAULT_CHUNK_SIZE, description="bytes of the file in one message")
     n_threads: Threads = Field(2, description="no effect: one file is read from its beginning to its end")
     timeout_seconds: Seconds = Field(60, description="seconds to wait for the first answer of a broker")
+    producer_topic_name: TopicName | None = Field(None, description=_ITS_TOPIC)
+    heartbeat_topic_name: TopicName | None = Field(None, description=_NO_REPORTS)
+    heartbeat_program_id: str | None = Field(None, description=_NO_REPORTS)
+    heartbeat_interval_secs: Seconds = Field(900, description=_NO_REPORTS)
+    log_topic_name: TopicName | None = Field(None, description=_NO_REPORTS)
+    log_program_id: str | None = Field(None, description=_NO_REPORTS)
+    log_interval_secs: Seconds = Field(60, description=_NO_REPORTS)
+
+    @classmethod
+    def translate(cls, layer: Layer) -> Layer:
+        """As `ProgramSettings` says."""
+        return _topic(layer)
 
     @classmethod
     def folder_of(cls, place: Path) -> Path:

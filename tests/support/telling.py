@@ -1,0 +1,55 @@
+"""Uploaders that tell about themselves on topics, and what heartbeats must add up to."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.broker import Broker, unique
+from tests.support.reports import Heartbeat, records, total
+from tests.support.running import Program
+
+Watch = Callable[..., Program]
+
+
+class Uploads:
+    """Uploaders of ``data`` in ``folder``, which is made, to ``topic``."""
+
+    def __init__(self, bootstrap: str, topic: str, folder: Path) -> None:
+        self._command = ("DataFileUploadDirectory", str(folder / "data"), "--topic_name", topic)
+        self._bootstrap = bootstrap
+        self._folder = folder / "uploader"
+        self._running: list[Program] = []
+        (folder / "data").mkdir()
+
+    def start(self, *options: str, config: str = "") -> Program:
+        """Start one; a later one has the same state folder."""
+        command = (*self._command, "--watchdog_lag_time", "0.1", *options)
+        self._running.append(Program(self._folder, self._bootstrap, *command, config=config))
+        return self._running[-1]
+
+    def kill(self) -> None:
+        """End all that still run."""
+        for program in self._running:
+            program.kill()
+
+
+def beating(topic: str, program_id: str = "UP", interval: str = "0.2") -> tuple[str, ...]:
+    """The options that switch heartbeats on."""
+    names = ("--heartbeat_topic_name", "--heartbeat_program_id", "--heartbeat_interval_secs")
+    return tuple(word for pair in zip(names, (topic, program_id, interval), strict=True) for word in pair)
+
+
+def drop(folder: Path, count: int, size: int = 5000) -> None:
+    """Put new files into ``folder``."""
+    for number in range(count):
+        (folder / unique()).write_bytes(number.to_bytes(2) * (size // 2))
+
+
+def produced(kafka: Broker, topic: str) -> dict[str, int]:
+    """What is in the topic, as an uploader counts it."""
+    there = records(kafka.bootstrap, topic)
+    return {"n_messages_produced": len(there), "n_bytes_produced": sum(len(message) for message in there)}
+
+
+def settled(beats: list[Heartbeat], program: str = "UP") -> dict[str, int]:
+    """The sums of one program."""
+    return total(beat for beat in beats if beat.program == program)
