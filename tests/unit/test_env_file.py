@@ -1,6 +1,7 @@
 """The env file means exactly what ``docker run --env-file`` makes of it."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -99,3 +100,13 @@ def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes("Schlüssel".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"is not UTF-8 text \(byte 5\)"):
         variable("P", {"P_FILE": str(tmp_path / "latin")})
+
+
+def test_a_folder_that_may_not_be_entered_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ConfigError, match=r"the env file, .*openmsi.env, cannot be read \(Permission denied\): give"):
+        load_environment({}, tmp_path)

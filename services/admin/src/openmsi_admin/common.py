@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 from openmsi_core.command_line import Parser
-from openmsi_core.config_file import read_config
 from openmsi_core.env_file import load_environment
 from openmsi_core.kafka_options import client_options
+from openmsi_core.old_service import read_config
 from openmsi_core.settings import DEFAULT_CONFIG
 
 
@@ -28,4 +28,5 @@ def kafka_options(config: Path, client: str) -> dict[str, str]:
 
     Raises ConfigError.
     """
-    return client_options(read_config(config), ["broker", client], load_environment(os.environ, Path.cwd()))
+    environ = load_environment(os.environ, Path.cwd())
+    return client_options(read_config(Path.cwd() / config, environ), ["broker", client], environ)

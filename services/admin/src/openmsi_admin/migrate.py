@@ -7,10 +7,9 @@ from pathlib import Path
 
 from openmsi_admin.common import parser
 from openmsi_admin.migrated import Migrated, migrated
-from openmsi_core.config_file import config_path, read_config
 from openmsi_core.env_file import DEFAULT_NAME, load_environment
 from openmsi_core.errors import ConfigError
-from openmsi_core.old_service import with_cluster_config
+from openmsi_core.old_service import read_config
 from openmsi_core.settings import DEFAULT_CONFIG
 
 
@@ -23,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     )
     given = arguments.parse_args(argv)
     environ = load_environment(os.environ, Path.cwd())
-    config = with_cluster_config(read_config(config_path(Path.cwd() / given.old)), environ)
+    config = read_config(Path.cwd() / given.old, environ)
     result = migrated(config, os.environ)
     if given.out is None:
         _show(result)

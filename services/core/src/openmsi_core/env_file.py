@@ -36,10 +36,17 @@ def load_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
     """
     named = environ.get("OPENMSI_ENV_FILE", "")
     path = cwd / (named or DEFAULT_NAME)
-    from_file = parse_env_file(read_text(path, "the env file"), str(path)) if named or path.is_file() else {}
+    from_file = parse_env_file(read_text(path, "the env file"), str(path)) if named or _is_there(path) else {}
     everything = {**from_file, **environ}
     files = {name: str(cwd / file) for name, file in everything.items() if name.endswith("_FILE") and file}
     return everything | files
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be entered: reading says so
+        return True
 
 
 def variable(name: str, environ: Mapping[str, str]) -> str | None:

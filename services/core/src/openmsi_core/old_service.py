@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from openmsi_core.config_file import ConfigFile, config_path, read_config, resolve
+from openmsi_core import config_file
+from openmsi_core.config_file import ConfigFile, config_path, resolve
 from openmsi_core.errors import ConfigError
 from openmsi_core.programs import KAFKA_SECTIONS, SERVICE
 
-__all__ = ["KEYS", "SERVICE", "megabytes", "today", "with_cluster_config"]
+__all__ = ["KEYS", "SERVICE", "megabytes", "read_config", "today"]
 
 KEYS: frozenset[str] = frozenset({"file_directory", "cluster_producer_config"})
 """Keys of that section that are no options today."""
@@ -39,11 +40,18 @@ def megabytes(messages: str, chunk_size: str | None) -> str:
         return messages
 
 
-def with_cluster_config(config: ConfigFile, environ: Mapping[str, str]) -> ConfigFile:
+def read_config(path: Path, environ: Mapping[str, str]) -> ConfigFile:
+    """The config file that ``path`` names (see `config_path`), and with it the file that a service's section names.
+
+    Raises ConfigError as `config_file.read_config` does, when that file is missing, and when both say which cluster.
+    """
+    return _with_cluster(config_file.read_config(config_path(path)), environ)
+
+
+def _with_cluster(config: ConfigFile, environ: Mapping[str, str]) -> ConfigFile:
     """``config`` and the sections of the file that ``cluster_producer_config`` names, if it names one.
 
-    That is a path, or a name beside ``config``; a bare name may stand for ``name.config``. Raises ConfigError as
-    `read_config` does, when there is no such file, and when both files say which cluster.
+    That is a path, or a name beside ``config``; a bare name may stand for ``name.config``.
     """
     where = f"cluster_producer_config in [{SERVICE}] of {config.path}"
     named = resolve(config.sections.get(SERVICE, {}).get("cluster_producer_config", ""), environ, where)
@@ -51,7 +59,7 @@ def with_cluster_config(config: ConfigFile, environ: Mapping[str, str]) -> Confi
         if SERVICE in config.sections and not any("bootstrap.servers" in keys for keys in config.sections.values()):
             raise ConfigError(f"{config.path} names no cluster: add [cluster] and [producer], or {_NAME_A_FILE}")
         return config
-    other = read_config(_find(config.path, named, where)).sections
+    other = config_file.read_config(_find(config.path, named, where)).sections
     common = {key: value for key, value in other.get("DEFAULT", {}).items() if "." in key}
     borrowed = {name: common | dict(other[name]) for name in other if name in KAFKA_SECTIONS or name == "kafkacrypto"}
     if both := sorted(borrowed.keys() & config.sections.keys()):

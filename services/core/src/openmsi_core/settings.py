@@ -16,11 +16,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from openmsi_core import sources
 from openmsi_core.command_line import NOT_OPTIONS
-from openmsi_core.config_file import config_path, read_config
 from openmsi_core.env_file import load_environment
 from openmsi_core.errors import ConfigError, UsageError
 from openmsi_core.kafka_options import client_options, is_secret, section_options, unused_serializers
-from openmsi_core.old_service import with_cluster_config
+from openmsi_core.old_service import read_config
 from openmsi_core.programs import sections_of
 from openmsi_core.report_options import report_options
 from openmsi_core.settings_types import Level, Seconds, TopicName
@@ -141,8 +140,7 @@ def find(model: type[ProgramSettings], argv: Sequence[str], environ: Mapping[str
     given = model.translate(sources.from_command_line(model, argv, model.program, model.place, spellings))
     environ = load_environment(environ, cwd)
     given = {**model.translate(sources.from_environment(spellings, environ)), **given}
-    config = read_config(config_path(_absolute(given["config"].value if "config" in given else DEFAULT_CONFIG, cwd)))
-    config = with_cluster_config(config, environ)
+    config = read_config(_absolute(given["config"].value if "config" in given else DEFAULT_CONFIG, cwd), environ)
     if "kafkacrypto" in config.sections:
         raise ConfigError(f"{config.path}: encryption ([kafkacrypto]) is not available in this version")
     sections = sections_of(model.program)

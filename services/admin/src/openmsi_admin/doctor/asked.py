@@ -7,11 +7,11 @@ from pathlib import Path
 
 from openmsi_admin.doctor.finding import Finding, bad, ok
 from openmsi_core.chunk import DEFAULT_CHUNK_SIZE
-from openmsi_core.config_file import ConfigFile, config_path, read_config, resolve
+from openmsi_core.config_file import ConfigFile, resolve
 from openmsi_core.env_file import DEFAULT_NAME, load_environment, variable
 from openmsi_core.errors import ConfigError
 from openmsi_core.kafka_options import client_options
-from openmsi_core.old_service import with_cluster_config
+from openmsi_core.old_service import read_config
 from openmsi_core.paths import RESERVED
 from openmsi_core.programs import KAFKA_SECTIONS, sections_of
 from openmsi_core.sources import PREFIX
@@ -73,7 +73,7 @@ def read_settings(given: Arguments) -> tuple[Asked, list[Finding]]:
         findings.append(bad("settings", str(error)))
         environ = dict(given.environ)
     try:
-        config = with_cluster_config(read_config(config_path(given.cwd / given.config)), environ)
+        config = read_config(given.cwd / given.config, environ)
         findings.append(ok("settings", f"config file: {config.path}"))
     except ConfigError as error:
         return _asked(given, ConfigFile(given.config, {}), environ, {}), [*findings, bad("settings", str(error))]
