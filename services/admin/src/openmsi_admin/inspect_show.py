@@ -98,9 +98,9 @@ def _remarks(
     text = f"topic {topic}: {counts[State.CURRENT]} complete files, {rest} other uploads"
     text += f"; {contents.records} records, {size(contents.bytes)}; partitions: {len(extents)}"
     lines = [(text, "bold")]
-    if not contents.records:
+    if not any(e.high > e.low for e in extents):
         lines.append(("the topic is empty", "yellow"))
-    elif not uploads:
+    elif contents.records and not uploads:
         lines.append(("none of its records is a piece of a file: this topic carries something else", "yellow"))
     lines += [(_bad_in_words(bad), "red") for bad in contents.bad]
     for e in extents:

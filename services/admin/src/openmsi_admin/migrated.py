@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from openmsi_core.config_file import ConfigFile, program_section, variable_in
 from openmsi_core.errors import ConfigError
+from openmsi_core.group import FRESH
 from openmsi_core.kafka_options import SERIALIZERS, check_key, is_secret
 from openmsi_core.old_service import KEYS, SERVICE, today
 from openmsi_core.programs import FIXED_KEYS, KAFKA_SECTIONS, OLD_PROGRAMS, OPTIONS, PROGRAMS, sections_of
@@ -40,6 +41,8 @@ _COMPOSE = """
 # For docker compose: where it finds this file. It cannot read one with ${ in a value or a quote at its beginning
 MOUNTED_ENV_FILE=./openmsi.env
 """
+_FRESH_GROUP = "each start reads the whole topic again; without this line the group is kept, and a restart goes on"
+_NAMED_GROUP = "not while an old program uses this group: each of the two would get a part of the messages only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ def _section(config: ConfigFile, name: str, variables: _Variables) -> Iterator[s
         elif key in _SET_BY_US:
             yield f"# left out: {shown} (the programs set it themselves: safe delivery depends on it)"
         else:
+            if key == "group.id":
+                yield f"# {_FRESH_GROUP if options[key] in FRESH else _NAMED_GROUP}"
             yield f"{key} = {_moved(config, name, key, variables)}"
 
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from openmsi_core.state import instance_id
 
-_FRESH = {"create_new", "new"}
+FRESH = frozenset({"create_new", "new"})
+"""Names that stand for a group of which nobody has heard before."""
 
 
 def group_id(asked: str | None, options: Mapping[str, str], state_dir: Path, place: str) -> str:
@@ -17,7 +18,7 @@ def group_id(asked: str | None, options: Mapping[str, str], state_dir: Path, pla
     and two installations never share a group by accident. ``create_new`` and ``new`` make a fresh group each run.
     """
     group = asked or options.get("group.id")
-    if group in _FRESH:
+    if group in FRESH:
         return f"openmsi-{uuid4().hex}"
     if group:
         return group
