@@ -1,6 +1,7 @@
 """`openmsi relay`: whatever is killed, each file is in the other topic once, whole, in the partition of its path."""
 
 import random
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,11 +62,15 @@ def test_what_our_uploader_says_of_a_file_is_kept(relays: Relays, sender: Sender
     content = random.randbytes(5000)
     by = upload(content)
     sender.file("ours", content, mtime=1.6e9, by=by)
+    for again in (b"first", b"other", b"first"):
+        sender.chunks(chunks("back to what it was", again, mtime=0.0), None)
+    sender.chunks(chunks("last", b"last"), None)
     relays.start()
-    wait_for(lambda: relays.read().times, "the file", 60)
+    wait_until_relayed(relays, {"ours": content, "last": b""})
     relayed = relays.read()
     assert relayed.uploads["ours"] == by
     assert relayed.chunks["ours"][0].mtime == 1.6e9
+    assert relayed.tree["back to what it was"] == b"first"
 
 
 @pytest.mark.parametrize("state", ["kept", "lost"])
@@ -74,7 +79,7 @@ def test_killed_at_any_moment_it_writes_nothing_twice(relays: Relays, sender: Se
     held = list(chunks("held", random.randbytes(8000)))
     sender.chunks(held[:3], None)
     files: dict[str, bytes] = {}
-    for turn in range(6):
+    for turn in range(4):
         more = some_files(25, f"turn {turn}")
         scatter(sender, more)
         files |= more
@@ -101,7 +106,9 @@ def test_more_files_than_can_be_remembered_pass_one_that_does_not_end(kafka: Bro
     held = list(chunks("held", random.randbytes(8000)))
     try:
         sender.chunks(held[:3], None)
-        files = some_files(1000, most=100)
+        for number in range(20):  # each waits for the one before, and for what was there before that
+            sender.chunks(chunks("log", b"%d" % number, mtime=1e9 + number), None)
+        files = some_files(450, most=100)
         scatter(sender, files)
         relay = relays.start()
         wait_until_relayed(relays, files, 120)
@@ -110,27 +117,34 @@ def test_more_files_than_can_be_remembered_pass_one_that_does_not_end(kafka: Bro
         relay = relays.start()
         wait_for(lambda: "held" in relays.read().times, "the one that was held", 60)
         assert relay.stop() == 0
-        assert set(relays.read().times.values()) == {1}
-        assert relays.read().tree == files | {"held": b"".join(bytes(chunk.data) for chunk in held)}
+        assert "beginning anew" not in relay.output
+        relayed = relays.read()
+        assert {path for path, times in relayed.times.items() if times > 1} == {"log"}
+        assert relayed.tree == files | {"log": b"19", "held": b"".join(bytes(chunk.data) for chunk in held)}
     finally:
         relays.kill()
 
 
-def test_a_broker_that_goes_is_waited_for(own_kafka: Broker, tmp_path: Path) -> None:
+def test_a_broker_that_goes_is_waited_for_but_keeps_nobody_from_stopping(own_kafka: Broker, tmp_path: Path) -> None:
     topic = own_kafka.create_topic()
     relays = Relays(own_kafka.bootstrap, topic, own_kafka.create_topic(), tmp_path)
     sender = Sender(own_kafka.bootstrap, topic)
-    files: dict[str, bytes] = {}
+    files = some_files(200, "killed")
     try:
         relay = relays.start()
-        for turn in range(3):
-            more = some_files(200, f"turn {turn}")
-            scatter(sender, more)
-            files |= more
-            relay.says(f"relayed turn {turn}/", 60)
-            own_kafka.kill()
-            time.sleep(turn)
-            own_kafka.start()
+        scatter(sender, files)
+        relay.says("relayed killed/", 60)
+        own_kafka.kill()
+        own_kafka.start()
+        wait_until_relayed(relays, files, 120)
+        more = some_files(200, "frozen")
+        scatter(sender, more)
+        files |= more
+        relay.says("relayed frozen/", 60)
+        own_kafka.freeze()
+        assert relay.stop(seconds=15) == 0, "with time to spare on a loaded machine"
+        own_kafka.thaw()
+        relay = relays.start()
         wait_until_relayed(relays, files, 120)
         assert relay.stop() == 0
         relayed = relays.read()
@@ -141,18 +155,33 @@ def test_a_broker_that_goes_is_waited_for(own_kafka: Broker, tmp_path: Path) -> 
 
 
 def test_of_two_relays_the_later_goes_on(relays: Relays, sender: Sender) -> None:
-    before, after = some_files(5), some_files(5, "more")
+    """However long the first was frozen: nothing of what it had begun is ever committed."""
+    before, after = some_files(200), some_files(5, "more")
     scatter(sender, before)
     first = relays.start(name="first")
-    wait_until_relayed(relays, before)
+    first.says("relayed", 60)
+    first.process.send_signal(signal.SIGSTOP)
     second = relays.start(name="second")
-    second.says("reading partitions", 60)
+    wait_until_relayed(relays, before)
+    first.process.send_signal(signal.SIGCONT)
     scatter(sender, after)
     assert first.exits(60) == 78
     assert "keep one of the two" in first.output
     wait_until_relayed(relays, before | after)
     assert second.stop() == 0
     assert set(relays.read().times.values()) == {1}
+
+
+def test_a_group_that_others_are_in_is_refused(relays: Relays, tmp_path: Path) -> None:
+    """A variable may name it for all programs."""
+    downloads = Downloads(relays.bootstrap, relays.source, tmp_path)
+    try:
+        downloads.start("--consumer_group_id", relays.target).says("reading partitions", 60)
+        relay = relays.start("--consumer_group_id", relays.target)
+        assert relay.exits(60) == 78
+        assert f"other programs are in group {relays.target}" in relay.output
+    finally:
+        downloads.kill()
 
 
 def test_a_relay_onto_its_own_topic_is_refused(relays: Relays) -> None:

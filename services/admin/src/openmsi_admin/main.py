@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from openmsi_admin import migrate, relay
 from openmsi_admin.config_command import config
 from openmsi_admin.doctor.command import doctor
 from openmsi_admin.inspect import inspect
+from openmsi_admin.migrate import migrate_config
 from openmsi_admin.quarantine_command import quarantine
+from openmsi_admin.relay import relay
 from openmsi_admin.tracker_command import tracker
 from openmsi_core import __version__
 from openmsi_core.errors import Fatal, UsageError
@@ -17,9 +18,9 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "config": config,
     "doctor": doctor,
     "inspect": inspect,
-    "migrate-config": migrate.main,
+    "migrate-config": migrate_config,
     "quarantine": quarantine,
-    "relay": relay.main,
+    "relay": relay,
     "tracker": tracker,
 }
 """Word → what runs with the arguments after it and returns the exit code. The first line of its docstring is its help.

@@ -13,9 +13,9 @@ from openmsi_core.old_service import read_config
 from openmsi_core.settings import DEFAULT_CONFIG
 
 
-def main(argv: Sequence[str]) -> int:
+def migrate_config(argv: Sequence[str]) -> int:
     """Turn a config file of OpenMSIStream or openmsipython into config.config and openmsi.env."""
-    arguments = parser("migrate-config", str(main.__doc__))
+    arguments = parser("migrate-config", str(migrate_config.__doc__))
     arguments.add_argument("old", type=Path, metavar="OLD", help="the old config file, also that of a Windows service")
     arguments.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write the two files there instead of showing them"

@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 from pydantic import Field, model_validator
 from pydantic_settings import CliPositionalArg
 
@@ -27,7 +28,7 @@ from openmsi_core.settings import ProgramSettings
 from openmsi_core.settings_types import TopicName
 from openmsi_core.staging import Staging
 from openmsi_core.state import lock_state_dir
-from openmsi_core.topic import RECORD_OVERHEAD, TopicInfo, check_message_size, topic_id, topic_info, wait_for_topic
+from openmsi_core.topic import RECORD_OVERHEAD, certain_topic_id, check_message_size, topic_info, wait_for_topic
 from openmsi_core.transaction import Transaction
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ _QUEUE_BYTES = 48_000_000
 _WRITERS = 8  # as many small files are in one transaction; see `_CROWD` in transaction
 _ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 30.0
+_LOOK_ANSWER_SECONDS = 1.0
+_QUIET_SECONDS = 300.0  # after which a failure has nothing to do with the one before
 _LONGEST_MS = "900000"  # for one transaction; the most that a broker allows unless told otherwise
 
 
@@ -65,10 +68,11 @@ class RelaySettings(ProgramSettings):
     @property
     def group(self) -> str:
         """The consumer group, which also names the transactions: of two relays with one group, the later goes on."""
-        return self.consumer_group_id or f"openmsi-relay-{self.topic_name}-{self.target_topic}"
+        # No topic has a colon in its name: the group of `a-b` to `c` is not that of `a` to `b-c`.
+        return self.consumer_group_id or f"openmsi-relay-{self.topic_name}:{self.target_topic}"
 
 
-def main(argv: Sequence[str]) -> int:
+def relay(argv: Sequence[str]) -> int:
     """Carry every file of a topic into another, whole and in one partition, exactly once."""
     return run(RelaySettings.program, RelaySettings, _relay, argv)
 
@@ -77,10 +81,11 @@ def _relay(settings: RelaySettings, service: Service) -> None:
     failures = 0
     with lock_state_dir(settings.state_dir, f"relay of {settings.topic_name} to {settings.target_topic}"):
         while not service.stop.is_set():
+            begun = time.monotonic()
             try:
                 _carry(settings, service)
             except Undone as error:
-                failures += 1
+                failures = 1 if time.monotonic() - begun > _QUIET_SECONDS else failures + 1
                 _log.warning("beginning anew: %s", error)
                 service.stop.wait(delay_before(failures))
 
@@ -88,9 +93,10 @@ def _relay(settings: RelaySettings, service: Service) -> None:
 def _carry(settings: RelaySettings, service: Service) -> None:
     """Relay until the program stops. Raises Fatal, and Undone: then call it again."""
     troubles = Troubles(_log.warning)
-    options = {"transactional.id": settings.group, "transaction.timeout.ms": _LONGEST_MS}
+    longest = settings.producer.get("transaction.timeout.ms", _LONGEST_MS)
+    options = {"transaction.timeout.ms": longest, "message.timeout.ms": longest, "transactional.id": settings.group}
     producer = make_producer(
-        {**settings.producer, "message.timeout.ms": _LONGEST_MS, **options},
+        {**settings.producer, **options},
         max_message_bytes=settings.chunk_size + RECORD_OVERHEAD,
         queue_bytes=_QUEUE_BYTES,
         troubles=troubles,
@@ -101,8 +107,8 @@ def _carry(settings: RelaySettings, service: Service) -> None:
     needed = settings.chunk_size + RECORD_OVERHEAD
     check_message_size(settings.producer, settings.target_topic, needed, _ANSWER_SECONDS)
     admin = make_admin(settings.producer)
-    purpose = f"{settings.target_topic}/{topic_id(admin, settings.target_topic, _ANSWER_SECONDS)}"
-    transaction = Transaction(producer, purpose)
+    _check_group(admin, settings.group)
+    transaction = Transaction(producer, f"{settings.target_topic}/{_id(admin, settings.target_topic)}")
     staging = Staging(settings.state_dir)
     try:
         staging.folder.start()
@@ -127,42 +133,63 @@ def _carry(settings: RelaySettings, service: Service) -> None:
             Quarantine(settings.state_dir, settings.topic_name),
             troubles,
             transaction,
-            _policy(settings, source, topic_id(admin, settings.topic_name, _ANSWER_SECONDS)),
+            _policy(settings, source.partitions, _id(admin, settings.topic_name)),
             service.counts,
-        ).run(service.stop, _Growth(producer, settings.topic_name, source.partitions, service))
+        ).run(service.stop, _Topics(producer, admin, (settings.topic_name, settings.target_topic), service))
     finally:
         transaction.close()
         staging.close()
 
 
-class _Growth:
-    """Tells how it goes, and notices that the topic has got more partitions: their chunks are needed, too."""
+def _check_group(admin: AdminClient, group: str) -> None:
+    """Raise ConfigError when ``group`` has members: each would take the other's offsets for its own."""
+    with contextlib.suppress(KafkaException, TimeoutError):  # there is none as a rule
+        answer = admin.describe_consumer_groups([group], request_timeout=_ANSWER_SECONDS)[group]
+        if answer.result(_ANSWER_SECONDS).members:
+            raise ConfigError(
+                f"other programs are in group {group}: give the relay one of its own, --consumer_group_id"
+            )
 
-    def __init__(self, producer: Producer, topic: str, partitions: int, service: Service) -> None:
+
+def _id(admin: AdminClient, topic: str) -> str:
+    """What was written before is known by it, so there is no going on without. Raises Undone."""
+    try:
+        return certain_topic_id(admin, topic, _ANSWER_SECONDS)
+    except Retryable as error:
+        raise Undone(str(error)) from None
+
+
+class _Topics:
+    """Tells how it goes, and notices when one of ``topics`` gets more partitions or is made anew."""
+
+    def __init__(self, producer: Producer, admin: AdminClient, topics: Sequence[str], service: Service) -> None:
         self._producer = producer
-        self._topic = topic
-        self._partitions = partitions
+        self._admin = admin
+        self._topics = topics
         self._service = service
+        self._known: dict[str, tuple[int, str]] = {}
         self._due = 0.0
 
     def __call__(self, status: Status) -> None:
-        """The receiver's beat. Raises Undone when there are more partitions."""
+        """The receiver's beat. Raises Undone when a topic is not what it was."""
         self._service.beat(status)
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _LOOK_SECONDS
         with contextlib.suppress(Retryable):
-            count = topic_info(self._producer, self._topic, _ANSWER_SECONDS, Troubles(_log.debug)).partitions
-            if count != self._partitions:
-                raise Undone(f"topic {self._topic} has {count} partitions now")
+            for topic in self._topics:
+                info = topic_info(self._producer, topic, _LOOK_ANSWER_SECONDS, Troubles(_log.debug))
+                found = info.partitions, certain_topic_id(self._admin, topic, _LOOK_ANSWER_SECONDS)
+                if self._known.setdefault(topic, found) != found:
+                    raise Undone(f"topic {topic} has {found[0]} partitions now, or was made anew")
 
 
-def _policy(settings: RelaySettings, source: TopicInfo, source_id: str) -> Policy:
+def _policy(settings: RelaySettings, partitions: int, source_id: str) -> Policy:
     return Policy(
         topic=settings.topic_name,
         topic_id=source_id,
         group=settings.group,
-        topic_partitions=source.partitions,
+        topic_partitions=partitions,
         wanted=lambda _: True,
         workers=_WRITERS,
         idle_seconds=settings.idle_quarantine_hours * 3600,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
 from openmsi_core.deliveries import CompleteFile
-from openmsi_core.generation import Verdict, Version, judge
+from openmsi_core.generation import Verdict, Version, judge, unfinished
 from openmsi_core.paths import RelativePath, partition_of
 from openmsi_core.transaction import Transaction
 
@@ -32,7 +32,11 @@ class TopicDestination:
 
     def verdict(self, path: RelativePath, version: Version) -> Verdict:
         """As `Destination.verdict`."""
-        return Verdict.REPEAT if self._transaction.has(path, version) else judge(version, self._last.get(path))
+        last = self._last.get(path)
+        # Of a whole file that comes again after another version, the log says whether it was read again or sent again.
+        if self._transaction.has(path, version) and (last is None or version == unfinished(version)):
+            return Verdict.REPEAT
+        return judge(version, last)
 
     def deliver(self, file: CompleteFile) -> Verdict:
         """As `Destination.deliver`: on return the file is committed. Raises Undone."""
@@ -82,11 +86,9 @@ class TopicDestination:
 
 
 def _pieces(file: CompleteFile, size: int) -> Iterator[bytes | memoryview]:
-    if file.staged is None:
-        whole = memoryview(file.data or b"")
-        for start in range(0, len(whole) or 1, size):
-            yield whole[start : start + size]
+    if file.sealed is not None:
+        yield from file.sealed.blocks(size)
         return
-    with file.staged.open("rb") as staged:
-        while data := staged.read(size):
-            yield data
+    whole = memoryview(file.data or b"")
+    for start in range(0, len(whole) or 1, size):
+        yield whole[start : start + size]

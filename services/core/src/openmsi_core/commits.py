@@ -30,6 +30,10 @@ class Commits(Protocol):
         """Nothing more will be committed. Never raises."""
 
     @property
+    def pause(self) -> float:
+        """Seconds that the loop may wait for deliveries before it looks whether they wait for a commit."""
+
+    @property
     def eager(self) -> bool:
         """Whether deliveries wait for a commit."""
 
@@ -41,6 +45,7 @@ class Commits(Protocol):
 class ConsumerCommits:
     """Commits by the consumer alone. Give it to the consumer as its ``on_commit``."""
 
+    pause = 0.05
     eager = False
     crowded = False
 

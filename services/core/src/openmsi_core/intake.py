@@ -17,7 +17,7 @@ from openmsi_core.journal import Kept
 from openmsi_core.paths import RelativePath
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Arrival, Piece, Poison
-from openmsi_core.staging import Staging
+from openmsi_core.staging import NotYet, Staging
 from openmsi_core.watermark import Watermark
 
 _log = logging.getLogger(__name__)
@@ -138,6 +138,8 @@ class Intake:
         file = self.files.find(generation) or self._open(piece)
         if file is None:
             return None
+        if file.delivering and self._is_delivering_other(generation):
+            raise NotYet  # it may be another upload of the same content, after that one
         self._watermark.hold(record.partition, record.offset, generation)
         if not file.has(chunk.index):
             if generation.total > 1:
@@ -153,6 +155,8 @@ class Intake:
         generation = piece.generation
         version = piece.version if generation.total == 1 else unfinished(piece.version)
         verdict = self._verdict(generation.path, version)
+        if verdict is Verdict.REPEAT and self._is_delivering_other(generation):
+            raise NotYet  # what it repeats is about to be replaced
         if verdict is Verdict.NEWER and self._quarantine.has(generation, piece.version.logged):
             verdict = Verdict.REPEAT  # it is there as a whole, and a part of it is read again
         if verdict is not Verdict.NEWER:
@@ -166,6 +170,9 @@ class Intake:
             self._adopt(file)
         self.files.open(file)
         return file
+
+    def _is_delivering_other(self, generation: Generation) -> bool:
+        return any(other.delivering for other in self.files.others(generation))
 
     def _verdict(self, path: RelativePath, version: Version) -> Verdict:
         try:

@@ -4,6 +4,7 @@ from confluent_kafka import KafkaError
 
 from openmsi_core.errors import BadFile, ConfigError, Fatal, InternalError, OpenMSIError, Retryable, Undone
 
+_FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 _FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
 
@@ -14,7 +15,7 @@ def translate(error: KafkaError, topic: str = "") -> OpenMSIError:
         return ConfigError(f"the broker refused the user name or password, check both in your env file ({text})")
     if code == KafkaError._SSL:
         return ConfigError(f"TLS with the broker failed, check security.protocol and certificates ({text})")
-    if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+    if code in _FORBIDDEN:
         return ConfigError(f"this user may not use the topic or group, ask for the right on the broker ({text})")
     if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
         name = topic or "…"
@@ -43,6 +44,16 @@ def translate_in_transaction(error: KafkaError) -> OpenMSIError:
     if error.code() in _FENCED:
         return ConfigError(
             "another process has taken over the same work (same topics, same group): keep one of the two"
+        )
+    if error.code() in (*_FORBIDDEN, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED):
+        return ConfigError(
+            "this user may not do all that a transaction needs, ask for the rights WRITE on the target topic and on the"
+            f" transactional id, and READ on the group ({error.str()})"
+        )
+    if error.code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+        return ConfigError(
+            "the broker allows no transaction as long as transaction.timeout.ms in [producer], which is 900000 unless"
+            " given: give what transaction.max.timeout.ms of the broker allows"
         )
     return Undone(f"a transaction could not be ended, its files are read again ({error.str()})")
 

@@ -14,6 +14,7 @@ A receiver is this loop with a destination. What is true at each step, also afte
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -47,7 +48,7 @@ from openmsi_core.watermark import Watermark
 _log = logging.getLogger(__name__)
 
 _MEMORY_BYTES = 16 << 20  # of small files on their way to the destination
-_FINISH_SECONDS = 8.0  # below the 10 s that Docker gives by default
+_FINISH_SECONDS = 5.0  # with the last commit, below the 10 s that Docker gives by default
 _LONGEST_SILENCE = 2.0  # without a poll, before partitions are paused
 _LOOK_AROUND_SECONDS = 10.0
 _SCATTER_SECONDS = 60.0
@@ -97,11 +98,11 @@ class Receiver:
 
         Raises Fatal errors; what was not committed is read again by the next start.
         """
-        if self._policy.sharing == "group":
-            self._membership.join()
-        else:
-            self._membership.take_all(self._policy.topic_partitions)
         try:
+            if self._policy.sharing == "group":
+                self._membership.join()
+            else:
+                self._membership.take_all(self._policy.topic_partitions)
             while not stop.is_set():
                 self._turn()
                 beat(self.status())
@@ -130,13 +131,14 @@ class Receiver:
 
     def _turn(self) -> None:
         self._poll()
-        self._work_off()
-        self._collect(0.05 if self._backlog else 0.0)
+        if not self._commits.crowded:
+            self._work_off()
+        elif self._make_way() and not len(self._deliveries):  # those stand in the way, too, and come to an end
+            self._work_off(most_files=1)
+        self._collect(self._commits.pause if self._backlog else 0.0)
         if self._deliveries.trouble:
             self._troubles.say(self._deliveries.trouble)
         self._membership.commit_when_due()
-        if self._commits.crowded:
-            self._make_way()
         for generation in self._resume.note():
             self._read_again(generation, StagedBytesLost("the disk did not keep what was staged, reading it again"))
         self._find_offsets()
@@ -164,8 +166,8 @@ class Receiver:
         for error, partition in errors:
             self._on_error(error, partition)
 
-    def _work_off(self) -> None:
-        while self._backlog and not self._deliveries.full and not self._disk.waiting:
+    def _work_off(self, most_files: float = math.inf) -> None:
+        while self._backlog and most_files > 0 and not self._deliveries.full and not self._disk.waiting:
             arrival = self._backlog[0].arrival.result()
             try:
                 complete = self._intake.take(arrival)
@@ -185,6 +187,7 @@ class Receiver:
             self._counts.processed(size_of(arrival))
             if complete is not None:
                 self._deliveries.submit(complete)
+                most_files -= 1
 
     def _collect(self, timeout: float) -> None:
         for finished in self._deliveries.collect(timeout):
@@ -253,15 +256,20 @@ class Receiver:
         if len(self._membership.assigned) < self._policy.topic_partitions:
             self._scatter.look(self._intake.stalled(_SCATTER_SECONDS))
 
-    def _make_way(self) -> None:
-        """Let all that is incomplete go on later, from quarantine, so that offsets can pass it."""
+    def _make_way(self) -> bool:
+        """Let all that is incomplete go on later, from quarantine, so that offsets can pass it; False = not now."""
+        if self._disk.waiting:
+            return False
         try:
             for file in [file for file in self._intake.files if file.missing > 0]:
                 self._set_aside(file, self._intake.give_way)
         except Retryable as error:
+            self._disk.failed(str(error))
             self._troubles.say(str(error))
-        else:
-            self._membership.commit_soon()
+            return False
+        self._disk.succeeded()
+        self._membership.commit_soon()
+        return True
 
     def _set_aside(self, file: OpenFile, park: Callable[[OpenFile], None]) -> None:
         try:

@@ -7,12 +7,10 @@ look right before the file gets its name (`Sealed.verify`) finds what was damage
 
 import contextlib
 import errno
-import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +24,7 @@ from openmsi_core.partial import Partial
 from openmsi_core.staging_folder import StagingFolder
 
 _OPEN_FILES = 64
+_READ_BYTES = 256 << 10
 _CATCH_UP_BYTES = 16 << 20  # hashed with each chunk, where a file was taken over: about 15 ms
 _SEAL_BYTES = 128 << 20
 _TOO_FAR = (errno.EFBIG, errno.EINVAL, errno.EOVERFLOW)  # how file systems say that no file of theirs is so long
@@ -46,16 +45,28 @@ class Sealed:
     def verify(self) -> None:
         """See that it still holds just that. Blocks: the whole file is read, from the page cache as a rule.
 
-        Raises StagedBytesLost when it does not, Retryable when the disk cannot be read now.
+        Raises as `blocks`.
         """
+        for _ in self.blocks(_READ_BYTES):
+            pass
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """What it holds, ``size`` bytes at a time.
+
+        Raises StagedBytesLost, at the end at the latest, when that is not what it held; Retryable when the disk cannot
+        be read now.
+        """
+        check = xxh3_128()
         with disk_errors(self.path):
             try:
                 file = os.open(self.path, REOPEN)
             except FileNotFoundError:
                 raise StagedBytesLost(f"the staged file {self.path} was removed, reading it again") from None
-            with FileIO(file, "rb") as stream:
-                found = hashlib.file_digest(stream, xxh3_128).digest()
-        if found != self.check:
+            with os.fdopen(file, "rb") as stream:
+                while block := stream.read(size):
+                    check.update(block)
+                    yield block
+        if check.digest() != self.check:
             raise StagedBytesLost(f"the staged file {self.path} has changed on the disk, reading it again")
 
 

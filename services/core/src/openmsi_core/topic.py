@@ -95,15 +95,23 @@ def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int
 
 
 def topic_id(admin: AdminClient, topic: str, timeout: float) -> str:
-    """What tells ``topic`` from another of the same name, deleted or elsewhere; empty when the broker does not say.
+    """As `certain_topic_id`; empty as well when the broker does not answer."""
+    try:
+        return certain_topic_id(admin, topic, timeout)
+    except Retryable as error:
+        _log.debug("the id of topic %s cannot be read: %s", topic, error)
+        return ""
 
-    Blocks up to ``timeout`` seconds. Source: KIP-516.
+
+def certain_topic_id(admin: AdminClient, topic: str, timeout: float) -> str:
+    """What tells ``topic`` from another of the same name, deleted or elsewhere; empty when the broker knows no ids.
+
+    Blocks up to ``timeout`` seconds. Raises Retryable when the broker does not answer. Source: KIP-516.
     """
     try:
         described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
     except (KafkaException, TimeoutError) as error:
-        _log.debug("the id of topic %s cannot be read: %s", topic, error)
-        return ""
+        raise Retryable(f"the id of topic {topic} cannot be read: {error}") from None
     number = described.topic_id
     known = number.get_most_significant_bits() or number.get_least_significant_bits()
     return str(number) if known else ""
