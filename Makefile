@@ -33,7 +33,7 @@ down-native: ## stop what up-native has started
 
 unit: test-unit ## the quick tests
 test: ## all tests, against a real broker and the built images
-	@tools/setup python java engine faults openmsistream
+	@tools/setup python java openssl engine faults openmsistream
 	$(PYTEST) $(wildcard tests/unit tests/contract tests/integration tests/interop tests/faults tests/e2e) $(ARGS)
 test-unit: ## tests without network
 	@tools/setup python
@@ -42,7 +42,7 @@ test-contract: ## tests of what others rely on
 	@tools/setup python java
 	$(PYTEST) tests/contract $(ARGS)
 test-integration: ## tests of the programs against a real broker
-	@tools/setup python java
+	@tools/setup python java openssl
 	$(PYTEST) tests/integration $(ARGS)
 test-interop: ## tests against OpenMSIStream, in both directions
 	@tools/setup python java openmsistream
