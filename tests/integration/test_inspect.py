@@ -213,7 +213,7 @@ def large(kafka: Broker, tmp_path: Path) -> str:
 def test_a_terminal_shows_how_far_it_is_and_ctrl_c_ends_it(large: str, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [OPENMSI, "inspect", large],
+        ["env", "--default-signal=INT", OPENMSI, "inspect", large],  # what a shell starts with & ignores it
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=theirs,

@@ -150,6 +150,20 @@ def test_another_that_took_over_is_named_by_who_writes(relay: Relay) -> None:
         relay.write("a").result(LONG)
 
 
+def test_another_that_took_over_is_named_to_all_who_write_at_that_moment(relay: Relay) -> None:
+    """librdkafka refuses to abort twice at a time, and does not say why there is nothing left to abort."""
+    relay.producer.errors = {f"produce {name}": failure(KafkaError._FATAL) for name in "ab"}
+    relay.producer.errors["abort"] = failure(KafkaError._FENCED)
+    relay.producer.hanging.add("abort")
+    writing = [relay.pool.submit(relay.write_whole, name, 0) for name in "ab"]
+    wait_for(lambda: {"produce a", "produce b", "abort"} <= set(relay.producer.steps), "both to fail", LONG)
+    relay.producer.over.set()
+    for each in writing:
+        with pytest.raises(ConfigError, match="another process"):
+            each.result(LONG)
+    assert relay.producer.steps.count("abort") == 1
+
+
 def test_a_broker_that_does_not_answer_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BEGIN_SECONDS", 0.1)
     producer = FakeProducer()

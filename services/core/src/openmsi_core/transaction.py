@@ -8,6 +8,7 @@ meanwhile are read once more. Which these are is remembered with the offsets (`w
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 
@@ -53,6 +54,7 @@ class Transaction:
         self._producer = producer
         self._written = Written(purpose)
         self._gate = Gate()
+        self._aborting = threading.Lock()
         self._begun = False
         self._committed: dict[int, int] = {}  # when we began
         self._renew = time.monotonic() + _RENEW_SECONDS
@@ -167,8 +169,10 @@ class Transaction:
             except BufferError:
                 self._producer.poll(0.05)
             except KafkaException as error:
-                self._call(self._producer.abort_transaction)  # says what it was when produce() only says "fatal"
-                raise self._gate.end(translate_in_transaction(error.args[0])) from None
+                with self._aborting:  # librdkafka refuses a second call, in other words
+                    self._gate.check()
+                    self._call(self._producer.abort_transaction)  # says what it was when produce() only says "fatal"
+                    raise self._gate.end(translate_in_transaction(error.args[0])) from None
 
     def _call(self, step: Callable[..., object], *arguments: object) -> None:
         """Take one step with the broker. Raises ConfigError and Undone, also when there is no answer in time.
