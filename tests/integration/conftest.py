@@ -9,6 +9,7 @@ from tests.support.broker import Broker
 from tests.support.downloading import Downloads
 from tests.support.reading_back import Receiver
 from tests.support.sending import Sender
+from tests.support.telling import Uploads, Watch
 
 
 @pytest.fixture
@@ -31,3 +32,17 @@ def receiver(kafka: Broker, topic: str) -> Iterator[Receiver]:
     receiver = Receiver(kafka.bootstrap, topic)
     yield receiver
     receiver.close()
+
+
+@pytest.fixture
+def watch(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Watch]:
+    """Starts an uploader of ``data`` to ``topic``; at the end it is killed."""
+    made = Uploads(kafka.bootstrap, topic, tmp_path)
+    yield made.start
+    made.kill()
+
+
+@pytest.fixture
+def beats(kafka: Broker) -> str:
+    """A topic for heartbeats."""
+    return kafka.create_topic(partitions=1)

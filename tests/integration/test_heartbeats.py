@@ -1,10 +1,7 @@
 """Heartbeats on a topic: their sums are what was sent and received."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from openmsi_core.chunk import decode_value
 from openmsi_core.errors import BadFile
@@ -14,22 +11,7 @@ from tests.support.downloading import Downloads
 from tests.support.reports import heartbeats, records
 from tests.support.running import wait_for
 from tests.support.sending import Sender
-from tests.support.telling import Uploads, Watch, beating, drop, produced, settled
-
-
-@pytest.fixture
-def watch(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Watch]:
-    """Starts an uploader of ``data`` to ``topic``; at the end it is killed."""
-    made = Uploads(kafka.bootstrap, topic, tmp_path)
-    yield made.start
-    made.kill()
-
-
-@pytest.fixture
-def beats(kafka: Broker) -> str:
-    """A topic for heartbeats."""
-    return kafka.create_topic(partitions=1)
-
+from tests.support.telling import Watch, beating, drop, produced, settled
 
 KINDS = ("read", "processed")
 

@@ -1,7 +1,6 @@
 """Heartbeats whose broker is away or refuses them: files do not wait, and no count is lost or told twice."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,21 +9,7 @@ import pytest
 from tests.support.broker import USER, Broker, unique
 from tests.support.reports import heartbeats
 from tests.support.running import wait_for
-from tests.support.telling import Uploads, Watch, beating, drop, produced, settled
-
-
-@pytest.fixture
-def watch(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Watch]:
-    """Starts an uploader of ``data`` to ``topic``; at the end it is killed."""
-    made = Uploads(kafka.bootstrap, topic, tmp_path)
-    yield made.start
-    made.kill()
-
-
-@pytest.fixture
-def beats(kafka: Broker) -> str:
-    """A topic for heartbeats."""
-    return kafka.create_topic(partitions=1)
+from tests.support.telling import Watch, beating, drop, produced, settled
 
 
 @pytest.mark.parametrize("how", ["stop", "kill", "freeze"])

@@ -1,6 +1,5 @@
 """Log lines on a topic: all of them, once, in order, in messages below the limit, without secrets."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,12 @@ from tests.support.broker import PASSWORD, USER, Broker, unique
 from tests.support.downloading import Downloads
 from tests.support.reports import log_messages, records
 from tests.support.running import Program, wait_for
-from tests.support.telling import Uploads, Watch
+from tests.support.telling import Watch
 
 
 def logging(topic: str, program_id: str = "UP", interval: str = "0.2") -> tuple[str, ...]:
     """The options that switch log lines on."""
     return ("--log_topic_name", topic, "--log_program_id", program_id, "--log_interval_secs", interval)
-
-
-@pytest.fixture
-def watch(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Watch]:
-    """Starts an uploader of ``data`` to ``topic``; at the end it is killed."""
-    made = Uploads(kafka.bootstrap, topic, tmp_path)
-    yield made.start
-    made.kill()
 
 
 def lines(broker: Broker, topic: str, program: str = "UP") -> list[str]:

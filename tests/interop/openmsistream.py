@@ -6,12 +6,12 @@ a ``q`` typed to them. On SIGINT their threads run on after a traceback, and SIG
 
 import json
 import subprocess
-import time
 from pathlib import Path
 
 from tests.interop.matrix import Facts, fact
 from tests.support.broker import ROOT
 from tests.support.downloading import tree as all_files
+from tests.support.running import wait_for_output
 
 VERSION = "1.8.8"
 _FOLDER = ROOT / ".cache" / "openmsistream" / VERSION
@@ -88,11 +88,7 @@ class Theirs:
 
     def says(self, text: str, seconds: float = 30.0) -> None:
         """Wait until it prints ``text``."""
-        until = time.monotonic() + seconds
-        while text not in self.output:
-            assert self.process.poll() is None, f"it ended without {text!r}:\n{self.output}"
-            assert time.monotonic() < until, f"no {text!r} within {seconds:g} s:\n{self.output}"
-            time.sleep(0.02)
+        wait_for_output(self.process, lambda: self.output, text, seconds)
 
     def hears(self, line: str) -> None:
         """Type ``line``; no more can be typed then."""

@@ -29,6 +29,16 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 30.0) 
         time.sleep(0.02)
 
 
+def wait_for_output(process: "subprocess.Popen[bytes]", output: Callable[[], str], text: str, seconds: float) -> None:
+    """Poll ``output`` until it has ``text``; fails when ``process`` ends without, or when it takes too long."""
+    until = time.monotonic() + seconds
+    while text not in output():
+        ended = process.poll()
+        assert ended is None or text in output(), f"exit {ended} without {text!r}:\n{output()}"
+        assert time.monotonic() < until, f"no {text!r} within {seconds:g} s:\n{output()}"
+        time.sleep(0.02)
+
+
 class Program:
     """One run of a program in ``folder``, with its own config file, environment and state folder."""
 
@@ -69,12 +79,7 @@ class Program:
 
     def says(self, text: str, seconds: float = 30.0) -> None:
         """Wait until it prints ``text``."""
-        until = time.monotonic() + seconds
-        while text not in self.output:
-            ended = self.process.poll()
-            assert ended is None or text in self.output, f"exit {ended} without {text!r}:\n{self.output}"
-            assert time.monotonic() < until, f"no {text!r} within {seconds:g} s:\n{self.output}"
-            time.sleep(0.02)
+        wait_for_output(self.process, lambda: self.output, text, seconds)
 
     def exits(self, seconds: float = 30.0) -> int:
         """Wait for its end; the exit code."""

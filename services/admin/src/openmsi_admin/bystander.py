@@ -34,7 +34,6 @@ def bystander(options: Mapping[str, str], troubles: Troubles, queue_bytes: int, 
         group_id=group,
         queue_bytes=queue_bytes,
         troubles=troubles,
-        on_commit=lambda *_: None,
     )
 
 

@@ -115,7 +115,7 @@ def _try_clients(settings: ProgramSettings) -> None:
         make_producer(options, max_message_bytes=1_000_000, queue_bytes=1_000_000, troubles=troubles)
     if "consumer" in type(settings).clients:
         options = _without_address(settings.consumer)
-        make_consumer(options, group_id="unused", queue_bytes=1_000_000, troubles=troubles, on_commit=lambda *_: None)
+        make_consumer(options, group_id="unused", queue_bytes=1_000_000, troubles=troubles)
 
 
 def _without_address(options: Mapping[str, str]) -> dict[str, str]:

@@ -38,7 +38,6 @@ def console() -> "Console":
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, long: Collection[str]) -> None:
     """Print a table as wide as the terminal, breaking the columns ``long``; into a pipe, each row is one line."""
     # Imported here: a word that prints JSON has no use for them.
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -48,8 +47,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, long: C
         table.add_column(column, overflow="fold", no_wrap=column not in long)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    Console(width=_PIPE_WIDTH if wide else None, highlight=False).print(table)
+    console().print(table)
 
 
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:

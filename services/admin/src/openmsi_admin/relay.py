@@ -117,7 +117,6 @@ def _carry(settings: RelaySettings, service: Service) -> None:
             group_id=settings.group,
             queue_bytes=_PREFETCH_BYTES,
             troubles=troubles,
-            on_commit=lambda _error, _places: None,
         )
         source = wait_for_topic(consumer, settings.topic_name, troubles, service.stop, service.beat)
         if source is None:

@@ -104,7 +104,7 @@ def make_consumer(
     group_id: str,
     queue_bytes: int,
     troubles: Troubles,
-    on_commit: Callable[[KafkaError | None, list[TopicPartition]], None],
+    on_commit: Callable[[KafkaError | None, list[TopicPartition]], None] = lambda _error, _places: None,
 ) -> Consumer:
     """A consumer that commits nothing by itself and stops at a lost offset instead of jumping.
 

@@ -15,7 +15,7 @@ from openmsi_core.durable import sync_folder, this_user, write_file
 from openmsi_core.errors import ConfigError
 from openmsi_core.locks import lock
 
-_LOCK_FILE = "lock"
+LOCK_FILE = "lock"
 _ID_FILE = "id"
 _ANOTHER_FOLDER = "name another folder with --state_dir"
 
@@ -62,7 +62,7 @@ def lock_state_dir(state_dir: Path, description: str) -> Iterator[None]:
     """
     make_state_dir(state_dir)
     try:
-        file = (state_dir / _LOCK_FILE).open("a+", encoding="utf-8")
+        file = (state_dir / LOCK_FILE).open("a+", encoding="utf-8")
     except OSError as error:
         raise _unusable(state_dir, error) from None
     with file:
@@ -70,7 +70,7 @@ def lock_state_dir(state_dir: Path, description: str) -> Iterator[None]:
             lock(file)
         except (BlockingIOError, PermissionError):  # how Linux and Windows say that another process has it
             raise ConfigError(
-                f"the state folder {state_dir} is in use by {_holder(file)}: stop that one first, or {_ANOTHER_FOLDER}"
+                f"the state folder {state_dir} is in use by {holder(file)}: stop that one first, or {_ANOTHER_FOLDER}"
             ) from None
         except OSError as error:
             raise ConfigError(
@@ -83,11 +83,12 @@ def lock_state_dir(state_dir: Path, description: str) -> Iterator[None]:
         yield
 
 
-def _holder(file: IO[str]) -> str:
+def holder(file: IO[str]) -> str:
+    """What the lock file of a state folder, which another process has locked, says of that process."""
     file.seek(0)
     try:
-        holder = json.load(file)
-        return f"{holder['what']} (process {holder['pid']} on {holder['host']})"
+        known = json.load(file)
+        return f"{known['what']} (process {known['pid']} on {known['host']})"
     except (ValueError, KeyError, TypeError, OSError):
         return "another process"
 

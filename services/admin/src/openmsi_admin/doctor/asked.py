@@ -10,6 +10,7 @@ from openmsi_core.chunk import DEFAULT_CHUNK_SIZE
 from openmsi_core.config_file import ConfigFile, resolve
 from openmsi_core.env_file import DEFAULT_NAME, load_environment, variable
 from openmsi_core.errors import ConfigError
+from openmsi_core.group import FRESH
 from openmsi_core.kafka_options import client_options
 from openmsi_core.old_service import read_config
 from openmsi_core.paths import RESERVED
@@ -20,7 +21,6 @@ from openmsi_core.state import default_state_dir
 UPLOADER = "DataFileUploadDirectory"
 DOWNLOADER = "DataFileDownloadDirectory"
 _PLACES = {UPLOADER: "upload_dir", DOWNLOADER: "output_dir"}
-_FRESH_GROUPS = ("create_new", "new")
 _CLIENTS = {UPLOADER: "producer", DOWNLOADER: "consumer"}
 
 
@@ -125,7 +125,7 @@ def _asked(given: Arguments, config: ConfigFile, environ: Mapping[str, str], opt
     return Asked(
         program=given.program,
         topic=given.topic or setting("topic_name"),
-        group=None if group in _FRESH_GROUPS else group,
+        group=None if group in FRESH else group,
         folders=tuple((given.cwd / folder.expanduser()).absolute() for folder in folders),
         state_dir=given.cwd / state if state else None,
         chunk_size=int(size) if size.isdecimal() else DEFAULT_CHUNK_SIZE,

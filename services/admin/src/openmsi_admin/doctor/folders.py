@@ -1,7 +1,6 @@
 """Whether a program can do its work in its folder, and keep its state."""
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from openmsi_core.errors import ConfigError
 from openmsi_core.locks import lock
 from openmsi_core.paths import RESERVED
 from openmsi_core.placing import Folder
-from openmsi_core.state import make_state_dir
+from openmsi_core.state import LOCK_FILE, holder, make_state_dir
 
 SECONDS = 15.0
 _WALK_SECONDS = 5.0
@@ -144,24 +143,22 @@ def check_state(folder: Path) -> Iterator[Finding]:
         yield bad(about, f"{folder} is on {mount}: locks and the ledger are not safe there", todo)
     else:
         yield ok(about, f"{this_user()} can write to {folder}" + (f", on {mount}" if mount else ""))
-    if holder := _holder(folder / "lock"):
-        yield ok(about, f"it is in use by {holder}")
+    if user := _user_of(folder / LOCK_FILE):
+        yield ok(about, f"it is in use by {user}")
     yield from check_room(about, folder)
 
 
-def _holder(path: Path) -> str:
+def _user_of(path: Path) -> str:
     """Who has the lock at ``path``; empty when nobody has."""
     try:
         with path.open(encoding="utf-8") as file:
             try:
                 lock(file)
             except (BlockingIOError, PermissionError):
-                file.seek(0)
-                holder = json.load(file)
-                return f"{holder['what']} (process {holder['pid']} on {holder['host']})"
+                return holder(file)
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
         return "another process"
     return ""
 
