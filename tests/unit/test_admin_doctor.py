@@ -8,6 +8,7 @@ import pytest
 
 from openmsi_admin.doctor import filesystem
 from openmsi_admin.doctor.asked import DOWNLOADER, UPLOADER, Arguments, Asked, read_settings
+from openmsi_admin.doctor.cluster import heard
 from openmsi_admin.doctor.filesystem import Mount, check_events, mount_of
 from openmsi_admin.doctor.finding import Finding, Level, bounded, duration
 from openmsi_admin.doctor.folders import check_folder, check_state
@@ -213,3 +214,20 @@ def test_more_folders_than_may_be_watched(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_folder_where_events_do_not_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filesystem, "mounted", lambda _: Mount("/data", "9p", "host"))
     assert "every 30 s" in texts(list(check_events("watched", tmp_path, 1)), Level.UNSURE)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "the broker does not answer (127.0.0.1:24462/1: Connect to ipv4#127.0.0.1:24462 failed)",
+            ("127.0.0.1", "24462", "1"),
+        ),
+        ("check bootstrap.servers (sasl_ssl://kafka:9093/12: Failed to resolve 'kafka:9093')", ("kafka", "9093", "12")),
+        ("the broker does not answer (ssl://[::1]:9093/2: Connect to ipv6#[::1]:9093 failed)", ("::1", "9093", "2")),
+        ("the broker does not answer (kafka:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed)", None),
+        ("the broker does not answer (GroupCoordinator: kafka:9092: Connect failed)", None),
+    ],
+)
+def test_brokers_that_librdkafka_has_heard_of(text: str, expected: tuple[str, str, str] | None) -> None:
+    assert heard([text]) == ({expected} if expected else set())

@@ -1,6 +1,7 @@
 """Logging in, and what the cluster says of itself and of the topic."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -15,6 +16,7 @@ from openmsi_core.kafka_errors import translate
 from openmsi_core.programs import did_you_mean
 
 _MOST_BROKERS = 6
+_NUMBERED = re.compile(r"(?:^|[\s(/])\[?([^\s()/\[\]]+)\]?:(\d+)/(\d+): ")
 QUEUE_BYTES = 1 << 20
 _NOTHING_NEW = "brokers are down"
 """librdkafka says so after it has said why."""
@@ -56,7 +58,10 @@ def check_cluster(cluster: Cluster, topic: str | None) -> Iterator[Finding]:
         yield from found
     yield from _login(cluster, topic)
     if cluster.metadata is not None:
-        yield from _brokers(cluster, cluster.metadata)
+        brokers = cluster.metadata.brokers.items()
+        yield from _brokers(cluster, {number: Address(each.host or "", each.port) for number, each in brokers})
+        if not brokers:
+            yield unsure("broker", "the cluster names no brokers")
         if topic:
             yield from _topic(cluster, cluster.metadata, topic)
 
@@ -77,6 +82,8 @@ def _login(cluster: Cluster, topic: str | None) -> Iterator[Finding]:
         consumer.poll(0)  # delivers what librdkafka knows better to `troubles`
         told = [text for text in cluster.told if _NOTHING_NEW not in text]
         yield _refused(cluster, who, str(troubles.refused or (told or [str(translate(error.args[0]))])[-1]))
+        # It may have heard where the brokers say that they are, and have gone on to there.
+        yield from _brokers(cluster, {int(number): Address(host, int(port)) for host, port, number in heard(told)})
         return
     yield ok("login", f"{who}; cluster {cluster.metadata.cluster_id}")
 
@@ -100,16 +107,18 @@ def _who(options: Mapping[str, str]) -> str:
     return f"user {user} ({protocol}, {mechanism})" if user else f"without a user name ({protocol})"
 
 
-def _brokers(cluster: Cluster, metadata: ClusterMetadata) -> Iterator[Finding]:
+def heard(told: Iterable[str]) -> set[tuple[str, str, str]]:
+    """Host, port and number of each broker that librdkafka names: it knows the number from a broker's answer only."""
+    return {match for text in told for match in _NUMBERED.findall(text)}
+
+
+def _brokers(cluster: Cluster, brokers: Mapping[int, Address]) -> Iterator[Finding]:
     """Clients go on to the addresses that the brokers give themselves, which may mean nothing here."""
-    own = sorted((number, Address(broker.host or "", broker.port)) for number, broker in metadata.brokers.items())
-    unknown = [(number, address) for number, address in own if address not in cluster.addresses]
+    unknown = [(number, address) for number, address in sorted(brokers.items()) if address not in cluster.addresses]
     for number, address in unknown[:_MOST_BROKERS]:
         for finding in check_address(address, cluster.options):
             todo = finding.todo and f"{finding.todo}; the broker's advertised.listeners says this address"
             yield Finding(finding.level, f"broker {number}", finding.text, todo)
-    if not own:
-        yield unsure("broker", "the cluster names no brokers")
 
 
 def _topic(cluster: Cluster, metadata: ClusterMetadata, topic: str) -> Iterator[Finding]:
