@@ -33,16 +33,16 @@ down-native: ## stop what up-native has started
 
 unit: test-unit ## the quick tests
 test: ## all tests, against a real broker and the built images
-	@tools/setup python java openssl engine faults openmsistream
+	@tools/setup python java openssl engine versitygw faults openmsistream
 	$(PYTEST) $(wildcard tests/unit tests/contract tests/integration tests/interop tests/faults tests/e2e) $(ARGS)
 test-unit: ## tests without network
 	@tools/setup python
 	$(PYTEST) tests/unit $(ARGS)
 test-contract: ## tests of what others rely on
-	@tools/setup python java
+	@tools/setup python java versitygw
 	$(PYTEST) tests/contract $(ARGS)
-test-integration: ## tests of the programs against a real broker
-	@tools/setup python java openssl
+test-integration: ## tests of the programs against a real broker and a real S3 server
+	@tools/setup python java openssl versitygw
 	$(PYTEST) tests/integration $(ARGS)
 test-interop: ## tests against OpenMSIStream, in both directions
 	@tools/setup python java openmsistream

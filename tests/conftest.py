@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 
 from tests.support.broker import Broker, jars_folder
+from tests.support.store import Store
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -29,6 +30,27 @@ def own_kafka(tmp_path: Path) -> Iterator[Broker]:
 def topic(kafka: Broker) -> str:
     """A new topic with 4 partitions on the shared broker."""
     return kafka.create_topic()
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real S3 server that all tests share: never stop it, and use a bucket of your own."""
+    yield from _running_store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Iterator[Store]:
+    """A real S3 server for one test, which may kill or freeze it."""
+    yield from _running_store(tmp_path / "own-store")
+
+
+def _running_store(folder: Path) -> Iterator[Store]:
+    store = Store(folder)
+    try:
+        store.start()
+        yield store
+    finally:
+        store.kill()
 
 
 def _running(folder: Path) -> Iterator[Broker]:

@@ -1,11 +1,14 @@
-"""What every destination promises the receiver: the one in memory that unit tests use, and real folders."""
+"""What every destination promises the receiver: the one in memory that unit tests use, real folders, a real bucket."""
 
+import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from xxhash import xxh3_128
 
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.destination import Destination
@@ -15,8 +18,14 @@ from openmsi_core.generation import Generation, Verdict, Version
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
 from openmsi_core.staging import Sealed
+from openmsi_s3_transfer.bucket import Bucket
+from openmsi_s3_transfer.bucket_destination import BucketDestination
+from openmsi_s3_transfer.multipart import Multipart
+from openmsi_s3_transfer.unfinished import Unfinished
 from tests.support.downloading import tree
 from tests.support.receiving import MemoryDestination
+from tests.support.store import Store
+from tests.support.transferring import found_bucket
 
 
 class Place(Protocol):
@@ -52,13 +61,47 @@ class InFolder:
         return tree(self._out)
 
 
-@pytest.fixture(params=["memory", "folder", "folder without marks"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+class InBucket:
+    """Always in parts or always at once, whatever the size; with or without conditions."""
+
+    def __init__(self, bucket: Bucket, store: Store, folder: Path) -> None:
+        self._inside = store.inside(bucket.name)
+        self._unfinished = Unfinished(folder / "unfinished")
+        self._multipart = Multipart(bucket, self._unfinished, threading.Event())
+        self.destination: Destination = BucketDestination(bucket, self._multipart, "topic", "full")
+
+    def close(self) -> None:
+        self._multipart.close()
+        self._unfinished.close()
+
+    def tree(self) -> Mapping[str, bytes]:
+        assert self._inside.uploads == []
+        return {key.removeprefix("topic/"): content for key, content in self._inside.tree.items()}
+
+
+@pytest.fixture(
+    params=["memory", "folder", "folder without marks", "bucket", "bucket in parts", "bucket without conditions"]
+)
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
     if request.param == "memory":
-        return InMemory()
+        yield InMemory()
+        return
+    if request.param.startswith("bucket"):
+        bucket = found_bucket(store, tmp_path)
+        assert bucket.abilities.conditions
+        if request.param == "bucket in parts":
+            monkeypatch.setattr("openmsi_s3_transfer.bucket_destination._LARGE", 1)
+        elif request.param == "bucket without conditions":
+            bucket.abilities = dataclasses.replace(bucket.abilities, conditions=False, checksum="md5")
+        in_bucket = InBucket(bucket, store, tmp_path)
+        yield in_bucket
+        in_bucket.close()
+        return
     place = InFolder(tmp_path)
     place.folder.has_marks = request.param == "folder"
-    return place
+    yield place
 
 
 Make = Callable[..., CompleteFile]
@@ -77,7 +120,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
             return CompleteFile(generation, version, len(content), content, None, 0)
         staged = tmp_path / f"staged{upload}"
         staged.write_bytes(content)
-        return CompleteFile(generation, version, len(content), None, Sealed(staged, b""), 0)
+        return CompleteFile(generation, version, len(content), None, Sealed(staged, xxh3_128(content).digest()), 0)
 
     return make
 

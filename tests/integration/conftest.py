@@ -9,13 +9,31 @@ from tests.support.broker import Broker
 from tests.support.downloading import Downloads
 from tests.support.reading_back import Receiver
 from tests.support.sending import Sender
+from tests.support.store import Store
 from tests.support.telling import Uploads, Watch
+from tests.support.transferring import Transfers
 
 
 @pytest.fixture
 def downloads(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Downloads]:
     """Downloaders of ``topic``; those still running at the end are killed."""
     made = Downloads(kafka.bootstrap, topic, tmp_path)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def transfers(kafka: Broker, topic: str, store: Store, tmp_path: Path) -> Iterator[Transfers]:
+    """Transfers of ``topic`` into a new bucket of the shared store; those still running at the end are killed."""
+    made = Transfers(kafka.bootstrap, topic, store, tmp_path)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def own_transfers(kafka: Broker, topic: str, own_store: Store, tmp_path: Path) -> Iterator[Transfers]:
+    """The same with a store of their own."""
+    made = Transfers(kafka.bootstrap, topic, own_store, tmp_path)
     yield made
     made.kill()
 

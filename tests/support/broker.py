@@ -68,7 +68,7 @@ class Broker:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "broker.log"
-        plain, sasl, controller, *inside = _free_ports(3 + _DOORS)
+        plain, sasl, controller, *inside = free_ports(3 + _DOORS)
         self.doors = SimpleQueue[Door]()
         """Take one with ``get``, and ``put`` it back; no two tests have the same at once."""
         for door in (doors := make_doors(inside)):
@@ -167,7 +167,8 @@ class Broker:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at now."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

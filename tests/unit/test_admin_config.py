@@ -155,7 +155,10 @@ def test_check_of_another_config_file(cwd: Path, capsys: pytest.CaptureFixture[s
         (["shw"], "shw"),
         (["show"], "PROGRAM"),
         (["show", "DataFileUploadDirektory"], "did you mean DataFileUploadDirectory?"),
-        (["check", "Nothing"], "installed: DataFileDownloadDirectory, DataFileUploadDirectory, UploadDataFile"),
+        (
+            ["check", "Nothing"],
+            "installed: DataFileDownloadDirectory, DataFileUploadDirectory, S3TransferStreamProcessor",
+        ),
         (["check", "--confg", "x"], "--confg"),
     ],
 )

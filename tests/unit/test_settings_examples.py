@@ -18,10 +18,11 @@ from openmsi_core.health import main as health_check
 from openmsi_core.programs import OPTIONS
 from openmsi_core.settings import ProgramSettings, load
 from openmsi_downloader.settings import DownloadSettings
+from openmsi_s3_transfer.settings import TransferSettings
 from openmsi_uploader.settings import FileSettings, WatchSettings
 
 ROOT = Path(__file__).parents[2]
-MODELS: tuple[type[ProgramSettings], ...] = (WatchSettings, FileSettings, DownloadSettings)
+MODELS: tuple[type[ProgramSettings], ...] = (WatchSettings, FileSettings, DownloadSettings, TransferSettings)
 PLAIN = {"CONFLUENT_BOOTSTRAP_SERVERS": "kafka:9092", "CONFLUENT_USERNAME": "", "CONFLUENT_PASSWORD": ""}
 LOGIN = {"CONFLUENT_BOOTSTRAP_SERVERS": "kafka:9092", "CONFLUENT_USERNAME": "key", "CONFLUENT_PASSWORD": "secret!"}
 
@@ -97,7 +98,7 @@ def test_every_line_may_be_switched_on_and_arrives(tmp_path: Path) -> None:
         **{"UPLOAD_DIR": "in", "FILEPATH": "in/file", "OUTPUT_DIR": "out", "STATE_DIR": "state"},
         **{"UPLOAD_REGEX": "a", "DOWNLOAD_REGEX": "b", "INCLUDE": "*.c", "EXCLUDE": "*.d"},
         **{"LOGGER_FILE_PATH": "e.log", "CONSUMER_GROUP_ID": "g", "CONSUMER_TOPIC_NAME": "openmsi-data"},
-        **{"NEW_FILES_ONLY": "true"},
+        **{"NEW_FILES_ONLY": "true", "BUCKET_NAME": "bucket", "ENDPOINT_URL": "https://s3.example.org"},
     }
     whole = {name: value or given.get(name.removeprefix("OPENMSI_"), "5") for name, value in example_lines().items()}
     (tmp_path / "openmsi.env").write_text("".join(f"{name}={value}\n" for name, value in (whole | PLAIN).items()))

@@ -52,7 +52,7 @@ def load_incomplete(
     found = find(model, argv, environ, cwd)
     missing = tuple(needed for needed in (model.place, "topic_name") if needed not in found.given)
     # Names that stand for what is missing, so that the rest can be checked.
-    stand_ins = {model.place: [model.place.upper()], "topic_name": ["--topic_name", "TOPIC_NAME"]}
+    stand_ins = {model.place: [model.place.replace("_", "-")], "topic_name": ["--topic_name", "TOPIC_NAME"]}
     words = [word for each in missing for word in stand_ins[each]]
     return load(model, [*argv, *words], environ, cwd), found, missing
 
@@ -97,7 +97,7 @@ def _kafka_origin(name: str, config: ConfigFile, environ: Mapping[str, str], pro
             continue
         variable = None if raw.startswith("$$") else variable_in(raw)
         return f"[{section}]" if variable is None else f"[{section}] {_variable(variable, environ, process)}"
-    return "goes with a user name"
+    return _variable(key.upper(), environ, process) if client == "s3" else "goes with a user name"
 
 
 def _sections(client: str) -> Iterator[str]:

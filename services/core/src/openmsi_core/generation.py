@@ -63,6 +63,11 @@ def unfinished(version: Version) -> Version:
     return dataclasses.replace(version, logged=_YET_TO_COME)
 
 
+def is_unfinished(version: Version) -> bool:
+    """Whether ``version`` comes from `unfinished`."""
+    return version.logged == _YET_TO_COME
+
+
 def judge(arriving: Version, placed: Version | None) -> Verdict:
     """Compare an arriving version with the one in place.
 

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from openmsi_core import sources
 from openmsi_core.command_line import NOT_OPTIONS
+from openmsi_core.config_file import ConfigFile
 from openmsi_core.env_file import load_environment
 from openmsi_core.errors import ConfigError, UsageError
 from openmsi_core.kafka_options import client_options, is_secret, section_options, unused_serializers
@@ -103,6 +104,11 @@ class ProgramSettings(BaseSettings):
         """The folder that decides, with the topic, which state folder is the default."""
         return place
 
+    @classmethod
+    def more(cls, config: ConfigFile, environ: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG003  # for others
+        """Fields that a program fills from sections of its own. Raises ConfigError."""
+        return {}
+
     def remarks(self) -> tuple[str, ...]:
         """Lines to log once at the start."""
         return self.notices
@@ -118,10 +124,9 @@ def load(model: type[S], argv: Sequence[str], environ: Mapping[str, str], cwd: P
     found = find(model, argv, environ, cwd)
     config, environ = found.config, found.environ
     values = _complete(model, {name: given.value for name, given in found.given.items()}, environ, cwd)
-    values["config"] = config.path
-    values["broker"] = section_options(config, ["broker"], environ)
-    for client in model.clients:
-        values[client] = client_options(config, ["broker", client], environ)
+    values |= {"config": config.path, "broker": section_options(config, ["broker"], environ)}
+    values |= {client: client_options(config, ["broker", client], environ) for client in model.clients}
+    values |= model.more(config, environ)
     for report in _REPORTS:
         if model.long_running and f"{report}_topic_name" in found.given:
             values[report] = report_options(config, report, environ)
@@ -135,8 +140,7 @@ def load(model: type[S], argv: Sequence[str], environ: Mapping[str, str], cwd: P
 
 def find(model: type[ProgramSettings], argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> sources.Found:
     """What `load` finds before it looks at any value: every option that is given, and where. Raises as `load` does."""
-    options = model.model_fields.keys() - NOT_OPTIONS
-    spellings = {option: option for option in options} | dict(model.aliases)
+    spellings = {option: option for option in model.model_fields.keys() - NOT_OPTIONS} | dict(model.aliases)
     given = model.translate(sources.from_command_line(model, argv, model.program, model.place, spellings))
     environ = load_environment(environ, cwd)
     given = {**model.translate(sources.from_environment(spellings, environ)), **given}
@@ -152,9 +156,8 @@ def _complete(
     model: type[ProgramSettings], values: dict[str, Any], environ: Mapping[str, str], cwd: Path
 ) -> dict[str, Any]:
     """Paths made absolute, the state folder filled in. Raises UsageError when the folder or the topic is missing."""
-    for name in (model.place, "topic_name"):
+    for name, option in ((model.place, model.place.upper()), ("topic_name", "--topic_name TOPIC_NAME")):
         if name not in values:
-            option = name.upper() if name == model.place else f"--{name} {name.upper()}"
             raise UsageError(
                 f"{name} is missing: give {option} on the command line, set"
                 f" OPENMSI_{name.upper()}, or put `{name} = …` into [{model.program}] of the config file"
@@ -175,9 +178,9 @@ def _absolute(path: object, cwd: Path) -> Path:
 
 def masked(settings: ProgramSettings) -> dict[str, str]:
     """Every setting that has a value, as text for the log; what is secret reads ``***``."""
-    clients = type(settings).clients or ("broker",)
+    fields, clients = type(settings).model_fields.keys(), type(settings).clients or ("broker",)
     shown: dict[str, str] = {}
-    for name in type(settings).model_fields.keys() - NOT_OPTIONS | {*clients, *_REPORTS}:
+    for name in fields - NOT_OPTIONS | {*clients, *_REPORTS} | fields & {"s3"}:
         match getattr(settings, name):
             case None | ():
                 continue
@@ -192,5 +195,5 @@ def masked(settings: ProgramSettings) -> dict[str, str]:
 
 def secrets(settings: ProgramSettings) -> frozenset[str]:
     """The values that must never be shown, so that they can be struck out of any text."""
-    clients = (settings.broker, settings.producer, settings.consumer, settings.heartbeat, settings.log)
-    return frozenset(value for options in clients for key, value in options.items() if is_secret(key) and value)
+    options = (pair for _, each in settings if isinstance(each, Mapping) for pair in each.items())
+    return frozenset(value for key, value in options if is_secret(key) and value)

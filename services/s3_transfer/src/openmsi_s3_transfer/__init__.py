@@ -1,0 +1,1 @@
+"""Kafka topic to S3 bucket."""

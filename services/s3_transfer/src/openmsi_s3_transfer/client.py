@@ -1,0 +1,68 @@
+"""Makes the clients of a store. boto3 is untyped: its clients are `Any` here."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from openmsi_core.errors import ConfigError
+from openmsi_s3_transfer.settings import TransferSettings
+
+PARTS_AT_ONCE = 4
+"""Of all large files together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The clients of one store; both are safe to use from several threads."""
+
+    quick: Any
+    """Asks once and waits for seconds only: what fails is tried again by the receiver, after its back-off."""
+    patient: Any
+    """For the parts of large files: one lost connection must not cost all that was sent before."""
+    endpoint: str
+    """For messages."""
+    region: str
+
+
+def make_clients(settings: TransferSettings) -> Clients:
+    """Make them; nothing is sent. Raises ConfigError when boto3 cannot make any of these settings."""
+    s3 = settings.s3
+    if settings.ca_bundle is not None and not settings.ca_bundle.is_file():
+        raise ConfigError(f"the file of certificates, {settings.ca_bundle}, is not there: correct --ca_bundle")
+    try:
+        session = boto3.session.Session()
+        region = s3.get("region") or session.region_name or "us-east-1"
+
+        def client(attempts: int, read_seconds: int) -> Any:
+            return session.client(
+                "s3",
+                region_name=region,
+                endpoint_url=s3.get("endpoint_url"),
+                aws_access_key_id=s3.get("access_key_id"),
+                aws_secret_access_key=s3.get("secret_key_id"),
+                verify=str(settings.ca_bundle) if settings.ca_bundle else None,
+                config=_config(attempts, read_seconds, settings.n_threads + PARTS_AT_ONCE, s3.get("endpoint_url")),
+            )
+
+        quick = client(1, 15)
+        return Clients(quick, client(4, 120), str(quick.meta.endpoint_url), region)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(f"the store cannot be used as [s3] of the config file says: {error}") from None
+
+
+def _config(attempts: int, read_seconds: int, connections: int, endpoint: str | None) -> Config:
+    common: dict[str, Any] = {
+        "connect_timeout": 5,
+        "read_timeout": read_seconds,
+        "retries": {"mode": "standard", "total_max_attempts": attempts},
+        "max_pool_connections": connections,
+        "request_checksum_calculation": "when_required",  # we give our own where the store takes it
+        "response_checksum_validation": "when_required",
+    }
+    if endpoint and not (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        common["s3"] = {"addressing_style": "path"}
+    return Config(**common)

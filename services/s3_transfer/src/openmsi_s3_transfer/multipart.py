@@ -1,0 +1,148 @@
+"""Large objects: sent in parts, several at once, and completed only when all is known to be right."""
+
+import contextlib
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from botocore.exceptions import ClientError
+from xxhash import xxh3_128
+
+from openmsi_core.durable import REOPEN, disk_errors
+from openmsi_core.errors import Retryable, StagedBytesLost
+from openmsi_core.staging import Sealed
+from openmsi_s3_transfer.bucket import Bucket, Placed, Wanted
+from openmsi_s3_transfer.checksums import checksum_of
+from openmsi_s3_transfer.client import PARTS_AT_ONCE
+from openmsi_s3_transfer.refusals import refusals, status_of
+from openmsi_s3_transfer.unfinished import Unfinished
+from openmsi_s3_transfer.window import Window
+
+_log = logging.getLogger(__name__)
+
+_SMALLEST_PART = 8 << 20
+_MOST_PARTS = 9000  # S3 allows 10,000
+
+
+def part_size(size: int) -> int:
+    """Bytes in each part, but the last, of an object of ``size`` bytes."""
+    return max(_SMALLEST_PART, -(-size // _MOST_PARTS))
+
+
+class Multipart:
+    """Sends large files to one bucket. Safe for use by several threads; all share the places for parts."""
+
+    def __init__(self, bucket: Bucket, unfinished: Unfinished, stop: threading.Event) -> None:
+        self._bucket = bucket
+        self._unfinished = unfinished
+        self._stop = stop
+        self._pool = ThreadPoolExecutor(PARTS_AT_ONCE, "part")
+
+    def put(self, wanted: Wanted, staged: Sealed, size: int, placed: Placed | None) -> None:
+        """Make a large object of a staged file; durable on return.
+
+        What is sent is hashed once more on its way: the object is completed only when it is what was sealed. Blocks for
+        as long as that takes. Raises StagedBytesLost, Retryable (also when the program is to stop) and what `Bucket`
+        says; then nothing is visible and the upload is aborted.
+        """
+        with disk_errors(staged.path):
+            try:
+                file = os.open(staged.path, REOPEN)
+            except FileNotFoundError:
+                raise StagedBytesLost(f"the staged file {staged.path} was removed, reading it again") from None
+        try:
+            with self._begun(wanted) as upload_id:
+                parts = self._send(wanted.key, upload_id, file, size, staged)
+                self._complete(wanted.key, upload_id, parts, placed)
+        finally:
+            os.close(file)
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Abort an upload; one that is gone is fine. Raises Retryable."""
+        bucket = self._bucket
+        with refusals(bucket.clients.endpoint, bucket.name):
+            try:
+                bucket.clients.quick.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload_id)
+            except ClientError as error:
+                if status_of(error) != 404:
+                    raise
+
+    def close(self) -> None:
+        """Wait for the parts under way."""
+        self._pool.shutdown(cancel_futures=True)
+
+    @contextlib.contextmanager
+    def _begun(self, wanted: Wanted) -> Iterator[str]:
+        bucket = self._bucket
+        kind = {"ChecksumAlgorithm": "SHA256"} if bucket.abilities.checksum == "sha256" else {}
+        with refusals(bucket.clients.endpoint, bucket.name):
+            upload_id = str(
+                bucket.clients.quick.create_multipart_upload(Bucket=bucket.name, **wanted.arguments, **kind)["UploadId"]
+            )
+        try:
+            self._unfinished.add(wanted.key, upload_id)
+            yield upload_id
+        except BaseException:
+            try:
+                self.abort(wanted.key, upload_id)
+            except Exception as error:  # it stays noted, and the next start aborts it
+                _log.debug("the upload of %s could not be aborted: %s", wanted.key, error)
+            else:
+                self._unfinished.remove(wanted.key, upload_id)
+            raise
+        self._unfinished.remove(wanted.key, upload_id)
+
+    def _send(self, key: str, upload_id: str, file: int, size: int, staged: Sealed) -> list[dict[str, Any]]:
+        check, step = xxh3_128(), part_size(size)
+        under_way: deque[Future[dict[str, Any]]] = deque()
+        parts: list[dict[str, Any]] = []
+        try:
+            for number, start in enumerate(range(0, size, step), 1):
+                if self._stop.is_set():
+                    raise Retryable("the program stops: the next start sends it anew")
+                window = Window(file, start, min(step, size - start))
+                with disk_errors(staged.path):
+                    checksum = checksum_of(_noting(window.pieces(), check), self._bucket.abilities.checksum)
+                if len(under_way) >= PARTS_AT_ONCE:
+                    parts.append(under_way.popleft().result())
+                under_way.append(self._pool.submit(self._part, key, upload_id, number, window, checksum))
+            parts += [part.result() for part in under_way]
+        finally:
+            for part in under_way:  # none may still read the file when it is closed
+                part.cancel()
+            for part in under_way:
+                with contextlib.suppress(BaseException):
+                    part.exception()
+        if check.digest() != staged.check or os.fstat(file).st_size != size:
+            raise StagedBytesLost(f"the staged file {staged.path} has changed on the disk, reading it again")
+        return parts
+
+    def _part(self, key: str, upload_id: str, number: int, window: Window, checksum: dict[str, str]) -> dict[str, Any]:
+        bucket = self._bucket
+        with refusals(bucket.clients.endpoint, bucket.name):
+            answer = bucket.clients.patient.upload_part(
+                Bucket=bucket.name, Key=key, UploadId=upload_id, PartNumber=number, Body=window, **checksum
+            )
+        sent = {name: value for name, value in checksum.items() if name != "ContentMD5"}
+        return {"PartNumber": number, "ETag": answer["ETag"], **sent}
+
+    def _complete(self, key: str, upload_id: str, parts: list[dict[str, Any]], placed: Placed | None) -> None:
+        bucket = self._bucket
+        with refusals(bucket.clients.endpoint, bucket.name):
+            bucket.clients.patient.complete_multipart_upload(
+                Bucket=bucket.name,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": parts},
+                **bucket.condition(placed),
+            )
+
+
+def _noting(pieces: Iterator[bytes], check: xxh3_128) -> Iterator[bytes]:
+    for piece in pieces:
+        check.update(piece)
+        yield piece
