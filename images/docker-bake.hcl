@@ -1,6 +1,8 @@
 # Images for publishing, amd64 and arm64 in one; the rest is said in the compose files:
-#   docker buildx bake -f compose/uploader.yaml -f compose/downloader.yaml -f images/docker-bake.hcl --push
+#   docker buildx bake -f compose/settings.yaml -f compose/uploader.yaml -f compose/downloader.yaml \
+#     -f compose/s3_transfer.yaml -f images/docker-bake.hcl --push
 # (`make images` builds for this machine alone.)
-group "default" { targets = ["uploader", "downloader"] }
+group "default" { targets = ["uploader", "downloader", "s3_transfer"] }
 target "uploader" { platforms = ["linux/amd64", "linux/arm64"] }
 target "downloader" { platforms = ["linux/amd64", "linux/arm64"] }
+target "s3_transfer" { platforms = ["linux/amd64", "linux/arm64"] }

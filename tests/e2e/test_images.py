@@ -16,9 +16,17 @@ _PROGRAMS = {
         "openmsi",
     },
     "downloader": {"DataFileDownloadDirectory", "reconstruct_data_files", "openmsi"},
+    "s3_transfer": {"S3TransferStreamProcessor", "openmsi"},
+}
+_OWN_PACKAGES = {
+    "uploader": {"openmsi_uploader", "watchdog"},
+    "downloader": {"openmsi_downloader"},
+    "s3_transfer": {"openmsi_s3_transfer", "boto3"},
 }
 _ABSENT = ("pip", "pip3", "gcc", "cc", "make", "git", "curl")
-_PACKAGES = ("openmsi_uploader", "openmsi_downloader", "watchdog", "boto3", "pip", "ensurepip", "pygments", "pytest")
+_PACKAGES = (*set().union(*_OWN_PACKAGES.values()), "pip", "ensurepip", "pygments", "pytest")
+# Where boto3 sends a login: with the keys of a role, of single sign-on, or of `aws login`.
+_LOGINS = ("s3", "sts", "sso", "sso-oidc", "signin")
 
 
 def _in(image: str, *command: str) -> str:
@@ -36,8 +44,7 @@ def test_an_image_holds_what_it_runs_and_nothing_else(images: Images, service: s
     assert {name for name in programs if not name.startswith("python")} == _PROGRAMS[service]
     assert _in(image, "sh", "-c", f"command -v {' '.join(_ABSENT)} || true") == ""
     code = f"import importlib.util as u; print(*[p for p in {_PACKAGES!r} if u.find_spec(p)])"
-    expected = {"uploader": {"openmsi_uploader", "watchdog"}, "downloader": {"openmsi_downloader"}}
-    assert set(_in(image, "python", "-c", code).split()) == expected[service]
+    assert set(_in(image, "python", "-c", code).split()) == _OWN_PACKAGES[service]
 
 
 @pytest.mark.parametrize("service", _PROGRAMS)
@@ -56,6 +63,14 @@ def test_an_image_says_what_it_is(images: Images, service: str) -> None:
     assert config["WorkingDir"] == "/home/openmsi"
     assert not config["Entrypoint"]
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "openmsi_core.health"]
+    assert not [line for line in config["Env"] for word in ("SECRET", "ACCESS", "PASSWORD", "TOKEN") if word in line]
+
+
+def test_every_way_to_log_in_to_a_store_is_in_the_image(images: Images) -> None:
+    code = f"import boto3; print(*[boto3.client(s, 'eu-central-1').meta.endpoint_url for s in {_LOGINS!r}])"
+    addresses = _in(images.s3_transfer, "python", "-c", code).split()
+    assert len(addresses) == len(_LOGINS)
+    assert all("eu-central-1" in each and "amazonaws.com" in each for each in addresses)
 
 
 def test_the_template_for_own_images_builds_and_runs(images: Images) -> None:

@@ -2,10 +2,12 @@
 
 ::
 
-    images = build()                     Images(uploader, downloader, …): tags, built when they were not up to date
+    images = build()                     Images(uploader, …): tags, built when they were not up to date
     stack = Stack(folder, images)        a fresh clone's compose files in folder, a compose project of its own
     stack.compose("up", "--detach")      any compose command; returns its output
+    stack.settings(NAME="value")         openmsi.env
     stack.data, stack.downloads          the two folders
+    BundledStore(stack)                  the store of the profile s3
     stack.down()                         containers, networks and volumes go
     Container(folder, IMAGE, …)          one docker run
 """
@@ -16,9 +18,13 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import boto3
 
 from openmsi_core import __version__
 from tests.support.broker import ROOT, unique
+from tests.support.store import Inside
 
 PREFIX = "openmsi-e2e"
 _SHIPPED = ("compose.yaml", "compose", ".env", "openmsi.env.example", "config.config")
@@ -30,8 +36,10 @@ class Images:
 
     uploader: str
     downloader: str
+    s3_transfer: str
     python: str
     kafka: str
+    versitygw: str
 
 
 def run(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None, check: bool = True) -> str:
@@ -47,12 +55,14 @@ def run(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = 
 def build() -> Images:
     """Build the images of this tree as ``make images`` does, starting an engine when there is none."""
     run("tools/setup", "engine")
-    run("tools/compose", "build", "--quiet")
+    run("tools/compose", "--profile=s3", "build", "--quiet")
     return Images(
         uploader=f"openmsi/uploader:{__version__}",
         downloader=f"openmsi/downloader:{__version__}",
+        s3_transfer=f"openmsi/s3_transfer:{__version__}",
         python=run("tools/bases", "python").strip(),
         kafka=run("tools/bases", "kafka").strip(),
+        versitygw=run("tools/bases", "versitygw").strip(),
     )
 
 
@@ -66,7 +76,9 @@ class Stack:
         folder.mkdir(parents=True, exist_ok=True)
         for name in _SHIPPED:
             run("cp", "--archive", ROOT / name, folder)
-        self._env = {"COMPOSE_PROJECT_NAME": unique(PREFIX), "KAFKA_IMAGE": images.kafka}
+        self.project = unique(PREFIX)
+        self._env = {"COMPOSE_PROJECT_NAME": self.project, "KAFKA_IMAGE": images.kafka}
+        self._env |= {"VERSITYGW_IMAGE": images.versitygw}
         if os.getuid():
             self._env |= {"OPENMSI_UID": str(os.getuid()), "OPENMSI_GID": str(os.getgid())}
 
@@ -78,6 +90,13 @@ class Stack:
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run ``docker compose`` here; returns its standard output."""
         return run("docker", "compose", *arguments, cwd=self.folder, env=self._env, check=check)
+
+    def settings(self, **lines: str) -> None:
+        """Write ``openmsi.env``: the example with more ``lines``."""
+        example = (self.folder / "openmsi.env.example").read_text()
+        (self.folder / "openmsi.env").write_text(
+            example + "".join(f"{name}={value}\n" for name, value in lines.items())
+        )
 
     def running(self) -> set[str]:
         """The services that have a running container."""
@@ -97,7 +116,41 @@ class Stack:
 
     def down(self) -> None:
         """Remove all but the images and the folder."""
-        self.compose("down", "--volumes", "--timeout=5", "--remove-orphans")
+        self.compose("--profile=*", "down", "--volumes", "--timeout=5", "--remove-orphans")
+
+
+class BundledStore:
+    """The S3 store of a running ``stack``, as other programs on this machine see it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    @property
+    def address(self) -> str:
+        """Its URL; another one after each start."""
+        return "http://" + self._stack.compose("port", "s3", "7070").strip()
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Access key and secret key, as a user reads them."""
+        access, secret = (
+            self._stack.compose("exec", "-T", "s3", "cat", f"/run/s3-keys/{name}") for name in ("access", "secret")
+        )
+        return access, secret
+
+    def client(self, access: str, secret: str) -> Any:
+        """A client with these keys; nothing is sent."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.address,
+            region_name="us-east-1",
+            aws_access_key_id=access,
+            aws_secret_access_key=secret,
+        )
+
+    def bucket(self, name: str = "openmsi-data") -> Inside:
+        """One of its buckets."""
+        return Inside(self.client(*self.keys), name)
 
 
 class Container:

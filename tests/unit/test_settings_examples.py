@@ -59,9 +59,9 @@ def as_text(value: object) -> str:
 
 def variables_of_other_files() -> set[str]:
     """What the config file, compose and the health check take from the environment."""
-    files = [ROOT / "config.config", ROOT / "compose.yaml", *(ROOT / "compose").glob("*.yaml")]
+    files = [ROOT / "config.config", ROOT / "compose.yaml", *(ROOT / "compose").rglob("*.yaml")]
     found = re.findall(r"\$\{?([A-Z][A-Z0-9_]*)", "".join(file.read_text() for file in files))
-    return {*found, "OPENMSI_HEALTH_MAX_PENDING_SECONDS"}
+    return {*found, "OPENMSI_HEALTH_MAX_PENDING_SECONDS", "COMPOSE_PROFILES"}
 
 
 def test_every_openmsi_line_is_a_setting_and_shows_its_default() -> None:
@@ -99,6 +99,7 @@ def test_every_line_may_be_switched_on_and_arrives(tmp_path: Path) -> None:
         **{"UPLOAD_REGEX": "a", "DOWNLOAD_REGEX": "b", "INCLUDE": "*.c", "EXCLUDE": "*.d"},
         **{"LOGGER_FILE_PATH": "e.log", "CONSUMER_GROUP_ID": "g", "CONSUMER_TOPIC_NAME": "openmsi-data"},
         **{"NEW_FILES_ONLY": "true", "BUCKET_NAME": "bucket", "ENDPOINT_URL": "https://s3.example.org"},
+        **{"SERVER_SIDE_ENCRYPTION": "aws:kms", "TAGS": "a=b,c=d"},
     }
     whole = {name: value or given.get(name.removeprefix("OPENMSI_"), "5") for name, value in example_lines().items()}
     (tmp_path / "openmsi.env").write_text("".join(f"{name}={value}\n" for name, value in (whole | PLAIN).items()))
