@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PYTEST := .venv/bin/pytest
-SCRIPTS := .ci/run tools/bases tools/compose tools/kafka-jars tools/lock tools/native tools/setup tools/up \
+SCRIPTS := .ci/run tools/bases tools/compose tools/kafka-jars tools/lock tools/native tools/rclone tools/setup tools/up tools/versitygw \
   images/bases/stand-in $(wildcard images/bases/kafka/*) images/custom/startup-script.sh
 # More words for pytest: make unit ARGS="-k chunk"
 ARGS ?=
@@ -19,12 +19,12 @@ help: ## this list
 up: ## start everything: files dropped into ./data appear in ./downloads
 	@tools/up
 down: ## stop it; all data is kept
-	@tools/compose down
+	@tools/compose --profile '*' down
 logs: ## follow what the services say (Ctrl-C ends following)
-	@tools/compose logs --follow --tail 50
+	@tools/compose --profile '*' logs --follow --tail 50
 images: ## build the images
 	@tools/setup engine
-	@tools/compose build --quiet
+	@tools/compose --profile s3 build --quiet
 	@docker image ls --filter reference='openmsi/*' --filter dangling=false
 up-native: ## the same as up on a machine without containers
 	@tools/native up
@@ -39,26 +39,29 @@ test-unit: ## tests without network
 	@tools/setup python
 	$(PYTEST) tests/unit $(ARGS)
 test-contract: ## tests of what others rely on
-	@tools/setup python java versitygw
+	@tools/setup python java openssl versitygw
 	$(PYTEST) tests/contract $(ARGS)
 test-integration: ## tests of the programs against a real broker and a real S3 server
 	@tools/setup python java openssl versitygw
 	$(PYTEST) tests/integration $(ARGS)
 test-interop: ## tests against OpenMSIStream, in both directions
-	@tools/setup python java openmsistream
+	@tools/setup python java versitygw openmsistream
 	$(PYTEST) tests/interop $(ARGS)
 test-e2e: ## tests of the built images under compose
 	@tools/setup python java engine
 	$(PYTEST) tests/e2e $(ARGS)
 test-faults: ## tests that break things: a fixed part of what make faults does
-	@tools/setup python java faults
+	@tools/setup python java versitygw faults
 	$(PYTEST) tests/faults $(ARGS)
 faults: ## break things at random: make faults ROUNDS=500 SEED=1
-	@tools/setup python java faults
+	@tools/setup python java versitygw faults
 	.venv/bin/python -m tests.faults.campaign --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
 bench: ## measure rates and delays
 	@tools/setup python java
 	.venv/bin/python -m tests.perf.bench $(ARGS)
+bench-s3: ## measure the S3 transfer against boto3, rclone and OpenMSIStream
+	@tools/setup python java versitygw openmsistream
+	.venv/bin/python -m tests.perf.bench_s3 $(ARGS)
 check: ## formatting, lint, types, architecture, Dockerfiles, scripts
 	@tools/setup python
 	.venv/bin/ruff check .
@@ -75,4 +78,4 @@ clean: ## delete what make has made, except ./data, ./downloads and docker's vol
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-integration \
-  test-interop test-e2e test-faults faults bench check lock clean
+  test-interop test-e2e test-faults faults bench bench-s3 check lock clean
