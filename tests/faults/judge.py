@@ -40,10 +40,14 @@ def digest_of(content: bytes) -> Digest:
 
 
 class Judge:
-    """Of one route: several sources may owe, ``folders`` are the destinations of one consumer group."""
+    """Of one route: several sources may owe, ``folders`` are the destinations of one consumer group.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    Names in which ``passing_over`` is found are somebody else's.
+    """
+
+    def __init__(self, folders: Sequence[Path], passing_over: str = "\0") -> None:
         self._folders = list(folders)
+        self._passing_over = passing_over
         self._lock = threading.Lock()
         self._owed: dict[str, Digest] = {}
         self._legitimate: dict[str, list[Digest]] = defaultdict(list)
@@ -140,6 +144,8 @@ class Judge:
         for folder in self._folders:
             found = set()
             for path, entry in _files(folder):
+                if self._passing_over in path:
+                    continue
                 found.add(path)
                 self._look(folder, path, entry)
             with self._lock:

@@ -1,4 +1,4 @@
-"""A bad network: toxiproxy between the programs of a test and the broker.
+"""A bad network: toxiproxy between the programs of a test and the broker, or the store (`link_to_store`).
 
 ::
 
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.broker import ROOT, Broker
-from tests.support.doors import Door
+from tests.support.doors import Door, make_doors
+from tests.support.store import Store
 
 _START_SECONDS = 30
 _ANSWER_SECONDS = 30
@@ -92,19 +93,33 @@ def link(broker: Broker, folder: Path) -> Iterator[Link]:
     """A network of one's own to ``broker``; waits while too many others have one. Its log goes to ``folder``."""
     door = broker.doors.get()
     try:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        process = _start(port, folder / "toxiproxy.log")
-        try:
-            made = Link(door.outside, port, process)
-            made.listen(door)
+        with _through(door, folder) as made:
             yield made
-        finally:
-            process.kill()
-            process.wait()
     finally:
         broker.doors.put(door)
+
+
+@contextlib.contextmanager
+def link_to_store(store: Store, folder: Path) -> Iterator[Link]:
+    """The same to ``store``, which transfers find at its ``bootstrap``."""
+    (door,) = make_doors([int(store.endpoint.rpartition(":")[2])])
+    with _through(door, folder) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _through(door: Door, folder: Path) -> Iterator[Link]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = _start(port, folder / "toxiproxy.log")
+    try:
+        made = Link(door.outside, port, process)
+        made.listen(door)
+        yield made
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _start(port: int, log: Path) -> "subprocess.Popen[bytes]":

@@ -59,7 +59,7 @@ class Route:
         """Start an uploader of the source folder; with the ``name`` of an earlier one it has that one's state."""
         command = ("DataFileUploadDirectory", str(self.source), "--topic_name", self.topic, "--upload_existing")
         options = ("--watchdog_lag_time", SETTLE_SECONDS, "--rescan_seconds", "2", *options)
-        return self._start(name, (*command, *options), prefix, env, config)
+        return self.start(name, (*command, *options), prefix, env, config)
 
     def downloader(
         self,
@@ -72,7 +72,7 @@ class Route:
     ) -> Program:
         """Start a downloader into ``outs[out]``, a member of the route's group."""
         command = ("DataFileDownloadDirectory", str(self.outs[out]), "--topic_name", self.topic)
-        return self._start(name, (*command, "--consumer_group_id", self.group, *options), prefix, env, config)
+        return self.start(name, (*command, "--consumer_group_id", self.group, *options), prefix, env, config)
 
     def put(self, path: str, content: bytes) -> None:
         """A new generation of ``path`` appears in the source folder in one step, and is owed."""
@@ -88,7 +88,7 @@ class Route:
         for program in self._running:
             program.kill()
 
-    def _start(
+    def start(
         self,
         name: str,
         command: Sequence[str],
@@ -96,6 +96,7 @@ class Route:
         env: Mapping[str, str] | None,
         config: str = "",
     ) -> Program:
+        """Start a program in a folder ``name`` of its own."""
         folder = self.world.folder / name
         program = Program(folder, self.bootstrap, *command, prefix=prefix, env=env, config=config)
         self._running.append(program)

@@ -2,15 +2,21 @@
 
 import random
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
+from openmsi_core.errors import Retryable
+from openmsi_s3_transfer.bucket import Abilities, Bucket
+from openmsi_s3_transfer.multipart import Multipart
+from openmsi_s3_transfer.unfinished import UNKNOWN, Unfinished
 from tests.support.broker import Broker, unique
 from tests.support.downloading import committed
 from tests.support.running import QUICK_SESSION, wait_for
 from tests.support.sending import Sender
-from tests.support.transferring import Transfers
+from tests.support.store import Store
+from tests.support.transferring import Transfers, clients_for
 
 _LARGE = 200_000_000
 _MOST_MEMORY_KB = 250_000
@@ -64,25 +70,6 @@ def test_asked_to_stop_between_the_parts_it_aborts(transfers: Transfers, sender:
     assert transfers.tree == {"big.dat": large}
 
 
-def test_a_store_that_goes_away_is_waited_for(own_transfers: Transfers, sender: Sender, kafka: Broker) -> None:
-    group = unique("group")
-    sender.file("before", b"1")
-    program = own_transfers.start("--consumer_group_id", group)
-    wait_for(lambda: own_transfers.tree == {"before": b"1"}, "the first file")
-    own_transfers.store.kill()
-    sent = {"small": b"2", "staged": random.randbytes(5000)}
-    for path, content in sent.items():
-        sender.file(path, content)
-    program.says(f"the store {own_transfers.store.endpoint} does not answer")
-    for path in sent:
-        held = sender.partition(path)
-        if held != sender.partition("before"):
-            assert committed(kafka.bootstrap, own_transfers.topic, group)[held] <= 0
-    own_transfers.store.start()
-    wait_for(lambda: own_transfers.tree == {"before": b"1", **sent}, "all files", 90)
-    assert program.stop() == 0
-
-
 def test_a_store_that_is_away_at_the_start_is_waited_for(own_transfers: Transfers, sender: Sender) -> None:
     sender.file("f", b"content")
     own_transfers.store.kill()
@@ -106,3 +93,25 @@ def test_killed_right_after_an_object_was_made_it_is_not_made_twice(transfers: T
     wait_for(lambda: len(transfers.tree) == 51, "the last file")
     assert again.stop() == 0
     assert {key: (transfers.inside.head(key) or {})["LastModified"] for key in before} == before
+
+
+def test_an_upload_is_not_over_because_the_keys_are_unknown(store: Store, tmp_path: Path) -> None:
+    """versitygw says 404 of them, as of an upload that is gone."""
+    inside = store.bucket()
+    begun = inside.client.create_multipart_upload(Bucket=inside.name, Key="k")["UploadId"]
+    for key in ("k", "k2"):
+        inside.client.create_multipart_upload(Bucket=inside.name, Key=key)
+
+    def multipart(**keys: str) -> Multipart:
+        clients = clients_for(store.endpoint, tmp_path, **store.login | keys)
+        bucket = Bucket(clients, inside.name, Abilities(conditions=True, checksum="sha256"))
+        return Multipart(bucket, Unfinished(tmp_path), threading.Event())
+
+    with pytest.raises(Retryable, match="refuses these keys"):
+        multipart(ACCESS_KEY_ID="nobody").abort("k", begun)
+    assert inside.uploads.count("k") == 2
+    multipart().abort("k", begun)
+    assert inside.uploads == ["k", "k2"]
+    multipart().abort("k", begun)
+    multipart().abort("k", UNKNOWN)
+    assert inside.uploads == ["k2"]

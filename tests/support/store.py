@@ -2,14 +2,18 @@
 
 Through fixtures (``tests/conftest.py``): ``store`` is shared by all tests (use a bucket of your own, see
 `Store.bucket`), ``own_store`` is for one test alone, which may stop, kill or freeze it. It dies with the test process.
+`tests.support.stores` has other servers.
 """
 
 import http.client
 import shutil
 import signal
+import ssl
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,26 +38,46 @@ def versitygw() -> Path:
     return found[-1]
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What serves."""
+
+    command: Callable[[str, Path], Sequence[str]]
+    """From the address to listen at, and the folder for objects."""
+    health: str
+    """A path that it answers at once, whoever asks."""
+    authority: Path | None = None
+    """Of its certificate; None = it speaks http."""
+
+
+def _versitygw(address: str, folder: Path) -> Sequence[str]:
+    return [str(versitygw()), "--port", address, "--health", "/health", "--quiet", "posix", str(folder)]
+
+
+VERSITYGW = Kind(_versitygw, "/health")
+
+
 class Store:
     """One server with its data in ``folder``; made stopped. `start` may be called again after `stop` or `kill`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: Kind = VERSITYGW) -> None:
         (port,) = free_ports(1)
-        self._data = folder / "data"
-        self._data.mkdir(parents=True)
+        self._kind = kind
+        self.folder = folder / "data"
+        """Its buckets are folders in here, and each object is a file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "store.log"
         self._address = f"127.0.0.1:{port}"
-        self.endpoint = f"http://{self._address}"
+        self.endpoint = f"{'https' if kind.authority else 'http'}://{self._address}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Return when it answers. Raises RuntimeError with its log when it does not."""
+    def start(self, secret: str = SECRET) -> None:
+        """Return when it answers, to those who know ``secret``. Raises RuntimeError with its log when it does not."""
         prefix = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        gateway = [str(versitygw()), "--port", self._address, "--health", "/health", "--quiet"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*prefix, *gateway, "posix", str(self._data)],
-                env={"ROOT_ACCESS_KEY": ACCESS, "ROOT_SECRET_KEY": SECRET},
+                [*prefix, *self._kind.command(self._address, self.folder)],
+                env={"ROOT_ACCESS_KEY": ACCESS, "ROOT_SECRET_KEY": secret},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -62,7 +86,7 @@ class Store:
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
                 self.kill()
-                raise RuntimeError(f"versitygw did not start:\n{self._log.read_text(errors='replace')}")
+                raise RuntimeError(f"the store did not start:\n{self._log.read_text(errors='replace')}")
 
     def kill(self) -> None:
         """End it at once; nothing to do is fine."""
@@ -86,16 +110,21 @@ class Store:
         """The variables that programs need."""
         return {"ENDPOINT_URL": self.endpoint, "REGION": "us-east-1", "ACCESS_KEY_ID": ACCESS, "SECRET_KEY_ID": SECRET}
 
-    def client(self) -> Any:
-        """A client with all rights."""
+    @cached_property
+    def _client(self) -> Any:
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
             region_name="us-east-1",
             aws_access_key_id=ACCESS,
             aws_secret_access_key=SECRET,
+            verify=str(self._kind.authority) if self._kind.authority else None,
             config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
         )
+
+    def client(self) -> Any:
+        """A client with all rights."""
+        return self._client
 
     def bucket(self) -> "Inside":
         """A new bucket."""
@@ -108,10 +137,16 @@ class Store:
         return Inside(self.client(), name)
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self._address, timeout=1)
+        if self._kind.authority:
+            context = ssl.create_default_context(cafile=self._kind.authority)
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._address, timeout=1, context=context
+            )
+        else:
+            connection = http.client.HTTPConnection(self._address, timeout=1)
         try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status == 200
+            connection.request("GET", self._kind.health)
+            return connection.getresponse().status < 500
         except OSError:
             time.sleep(0.05)
             return False
@@ -152,4 +187,8 @@ class Inside:
     @property
     def uploads(self) -> list[str]:
         """Keys of multipart uploads that are neither completed nor aborted."""
-        return [str(each["Key"]) for each in self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", ())]
+        try:
+            found = self.client.list_multipart_uploads(Bucket=self.name)
+        except self.client.exceptions.NoSuchUpload:  # so says rclone of a bucket without any
+            return []
+        return [str(each["Key"]) for each in found.get("Uploads", ())]

@@ -1,5 +1,8 @@
 """What a store says, sorted by what to do about it, in one line."""
 
+import time
+from email.utils import formatdate
+
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError, SSLError
 
@@ -9,10 +12,10 @@ from openmsi_s3_transfer.refusals import Busy, Changed, NoBucket, refusals
 STORE = "https://s3.example.org"
 
 
-def answer(code: str, status: int, **headers: str) -> ClientError:
+def answer(code: str, status: int, text: str = "", **headers: str) -> ClientError:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     facts = {"HTTPStatusCode": status, "HTTPHeaders": names}
-    return ClientError({"Error": {"Code": code, "Message": ""}, "ResponseMetadata": facts}, "PutObject")
+    return ClientError({"Error": {"Code": code, "Message": text}, "ResponseMetadata": facts}, "PutObject")
 
 
 def sorted_out(error: Exception) -> Exception:
@@ -25,7 +28,7 @@ def sorted_out(error: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("code", "status", "kind", "words"),
     [
-        ("InternalError", 500, Retryable, "refuses (500 InternalError)"),
+        ("InternalError", 500, Retryable, "is in trouble, its own log may say why (500 InternalError)"),
         ("SomethingNew", 400, Retryable, "refuses (400 SomethingNew)"),
         ("SlowDown", 503, Busy, "is busy"),
         ("TooManyRequests", 429, Busy, "is busy"),
@@ -51,10 +54,37 @@ def test_answers_are_sorted(code: str, status: int, kind: type[Exception], words
 
 
 def test_a_busy_store_says_how_long_it_wants_to_be_left_alone() -> None:
-    for given, seconds in (("7", 7.0), ("9999", 300.0), ("-1", 0.0), ("Fri, 31 Dec 1999 23:59:59 GMT", 0.0)):
-        error = sorted_out(answer("SlowDown", 503, retry_after=given))
+    now = "Fri, 31 Dec 1999 23:59:30 GMT"  # of the store: ours may be wrong
+    for given, seconds in (
+        ("7", 7.0),
+        ("9999", 300.0),
+        ("-1", 0.0),
+        ("soon", 0.0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 29.0),
+        ("Fri, 31 Dec 1999 22:00:00 GMT", 0.0),
+    ):
+        error = sorted_out(answer("SlowDown", 503, retry_after=given, date=now))
         assert isinstance(error, Busy)
         assert error.seconds == seconds
+    error = sorted_out(answer("SlowDown", 503, retry_after=now))
+    assert isinstance(error, Busy)
+    assert error.seconds == 0.0
+
+
+def test_a_refusal_without_words_names_the_clock_when_the_clocks_differ() -> None:
+    for apart, words in (
+        (0, "refuses access"),
+        (3600, "the clock of this machine"),
+        (-3600, "the clock of this machine"),
+    ):
+        date = formatdate(time.time() + apart, usegmt=True)
+        assert words in str(sorted_out(answer("403", 403, date=date)))
+    assert "refuses access" in str(sorted_out(answer("403", 403, date="no date")))
+
+
+def test_a_locked_object_is_named() -> None:
+    text = "Access Denied because object protected by object lock."
+    assert "lift the lock" in str(sorted_out(answer("AccessDenied", 403, text)))
 
 
 @pytest.mark.parametrize(

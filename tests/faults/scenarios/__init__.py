@@ -12,6 +12,10 @@ from tests.faults.scenarios import (
     kill_each_step,
     network,
     rebalance,
+    store_members,
+    store_network,
+    store_refusals,
+    store_requests,
 )
 from tests.faults.world import Scenario
 
@@ -24,6 +28,10 @@ _MODULES = (
     hostile_writers,
     hostile_topic,
     clock_and_state,
+    store_requests,
+    store_network,
+    store_refusals,
+    store_members,
 )
 
 SCENARIOS: dict[str, Scenario] = {name: play for module in _MODULES for name, play in module.SCENARIOS.items()}

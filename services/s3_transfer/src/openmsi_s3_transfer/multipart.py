@@ -6,31 +6,39 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from botocore.exceptions import ClientError
 from xxhash import xxh3_128
 
 from openmsi_core.durable import REOPEN, disk_errors
-from openmsi_core.errors import Retryable, StagedBytesLost
+from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.in_time import in_time
 from openmsi_core.staging import Sealed
 from openmsi_s3_transfer.bucket import Bucket, Placed, Wanted
 from openmsi_s3_transfer.checksums import checksum_of
 from openmsi_s3_transfer.client import PARTS_AT_ONCE
-from openmsi_s3_transfer.refusals import refusals, status_of
-from openmsi_s3_transfer.unfinished import Unfinished
+from openmsi_s3_transfer.crew import Crew
+from openmsi_s3_transfer.refusals import error_code, refusals, status_of
+from openmsi_s3_transfer.unfinished import UNKNOWN, Unfinished
 from openmsi_s3_transfer.window import Window
 
 _log = logging.getLogger(__name__)
 
 _SMALLEST_PART = 8 << 20
 _MOST_PARTS = 9000  # S3 allows 10,000
+_LARGEST_PART = 5 << 30  # of S3; stores that allow less for a whole object say so themselves
+_LAST_SECONDS = 3.0
+_GONE = {"NoSuchUpload", "NoSuchKey", "NoSuchBucket"}
 
 
 def part_size(size: int) -> int:
-    """Bytes in each part, but the last, of an object of ``size`` bytes."""
-    return max(_SMALLEST_PART, -(-size // _MOST_PARTS))
+    """Bytes in each part, but the last, of an object of ``size`` bytes. Raises BadFile when S3 allows none so large."""
+    step = max(_SMALLEST_PART, -(-size // _MOST_PARTS))
+    if step > _LARGEST_PART:
+        raise BadFile(f"it has {size} bytes, and an object at most {_MOST_PARTS * _LARGEST_PART}: send it in pieces")
+    return step
 
 
 class Multipart:
@@ -40,7 +48,7 @@ class Multipart:
         self._bucket = bucket
         self._unfinished = unfinished
         self._stop = stop
-        self._pool = ThreadPoolExecutor(PARTS_AT_ONCE, "part")
+        self._parts = Crew(PARTS_AT_ONCE, "part")
 
     def put(self, wanted: Wanted, staged: Sealed, size: int, placed: Placed | None) -> None:
         """Make a large object of a staged file; durable on return.
@@ -62,35 +70,54 @@ class Multipart:
             os.close(file)
 
     def abort(self, key: str, upload_id: str) -> None:
-        """Abort an upload; one that is gone is fine. Raises Retryable."""
+        """Abort an upload; one that is gone is fine. Of an `UNKNOWN` id all uploads of ``key``. Raises Retryable."""
         bucket = self._bucket
         with refusals(bucket.clients.endpoint, bucket.name):
-            try:
-                bucket.clients.quick.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload_id)
-            except ClientError as error:
-                if status_of(error) != 404:
-                    raise
+            for each in self._begun_of(key) if upload_id == UNKNOWN else [upload_id]:
+                try:
+                    bucket.clients.quick.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=each)
+                except ClientError as error:
+                    if error_code(error) not in _GONE:  # of wrong keys, too, stores say 404
+                        raise
+
+    def _begun_of(self, key: str) -> list[str]:
+        bucket = self._bucket
+        try:
+            found = bucket.clients.quick.list_multipart_uploads(Bucket=bucket.name, Prefix=key)
+        except ClientError as error:
+            if status_of(error) in (403, 501) or error_code(error) in _GONE:
+                return []  # without the right to look a lifecycle rule must do it
+            raise
+        return [str(each["UploadId"]) for each in found.get("Uploads", ()) if each["Key"] == key]
 
     def close(self) -> None:
-        """Wait for the parts under way."""
-        self._pool.shutdown(cancel_futures=True)
+        """Abort what is not finished; blocks for some seconds at most. What cannot be aborted stays noted."""
+        with contextlib.suppress(TimeoutError):
+            in_time(_LAST_SECONDS, self._unfinished.abort_left, self.abort)
 
     @contextlib.contextmanager
     def _begun(self, wanted: Wanted) -> Iterator[str]:
         bucket = self._bucket
         kind = {"ChecksumAlgorithm": "SHA256"} if bucket.abilities.checksum == "sha256" else {}
-        with refusals(bucket.clients.endpoint, bucket.name):
-            upload_id = str(
-                bucket.clients.quick.create_multipart_upload(Bucket=bucket.name, **wanted.arguments, **kind)["UploadId"]
-            )
+        self._unfinished.abort_left(self.abort, wanted.key)
+        self._unfinished.begin(wanted.key)
+        try:
+            with refusals(bucket.clients.endpoint, bucket.name):
+                upload_id = str(
+                    bucket.clients.quick.create_multipart_upload(**bucket.beginning(wanted), **kind)["UploadId"]
+                )
+        except BaseException:
+            self._unfinished.leave(wanted.key, UNKNOWN)
+            raise
         try:
             self._unfinished.add(wanted.key, upload_id)
             yield upload_id
         except BaseException:
             try:
                 self.abort(wanted.key, upload_id)
-            except Exception as error:  # it stays noted, and the next start aborts it
+            except Exception as error:  # it stays noted, and is tried again
                 _log.debug("the upload of %s could not be aborted: %s", wanted.key, error)
+                self._unfinished.leave(wanted.key, upload_id)
             else:
                 self._unfinished.remove(wanted.key, upload_id)
             raise
@@ -109,7 +136,7 @@ class Multipart:
                     checksum = checksum_of(_noting(window.pieces(), check), self._bucket.abilities.checksum)
                 if len(under_way) >= PARTS_AT_ONCE:
                     parts.append(under_way.popleft().result())
-                under_way.append(self._pool.submit(self._part, key, upload_id, number, window, checksum))
+                under_way.append(self._parts.submit(self._part, key, upload_id, number, window, checksum))
             parts += [part.result() for part in under_way]
         finally:
             for part in under_way:  # none may still read the file when it is closed

@@ -1,11 +1,14 @@
 """Errors of boto3, sorted by what to do about them, in words."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -45,7 +48,10 @@ _IN_THE_WAY = {
     "XMinioObjectExistsAsDirectory",
 }
 _TOO_MUCH = {"EntityTooLarge", "MetadataTooLarge", "MaxMessageLengthExceeded"}
+BUSY = (429, 503)
+"""How a store says that it wants to be left alone."""
 _LONGEST_WAIT = 300.0
+_CLOCKS_APART = 300.0  # Amazon refuses what is 900 s off
 
 
 class Busy(Retryable):
@@ -80,9 +86,14 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def error_code(error: ClientError) -> str:
+    """The name that S3 has for it; of an answer without a body its HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def _of_store(error: ClientError, endpoint: str, bucket: str) -> OpenMSIError | Changed:
     answer = error.response.get("Error", {})
-    code, text, status = str(answer.get("Code", "")), str(answer.get("Message", "")), status_of(error)
+    code, text, status = error_code(error), str(answer.get("Message", "")), status_of(error)
     said = f"{code}: {text}" if text else code
     if code in ("PreconditionFailed", "ConditionalRequestConflict", "412"):
         return Changed(said)
@@ -94,7 +105,7 @@ def _of_store(error: ClientError, endpoint: str, bucket: str) -> OpenMSIError | 
         return BadFile(f"it is more than the store takes ({said})")
     if code == "NoSuchBucket":
         return NoBucket(f"there is no bucket {bucket} at {endpoint}: make it, or correct its name")
-    if code in _CLOCK:
+    if code in _CLOCK or (status == 403 and _clock_is_wrong(error)):
         return Retryable(f"the clock of this machine and that of {endpoint} differ too much: set this one right")
     if code in _REGION or status == 301:
         return Retryable(f"the bucket {bucket} is in another region ({said}): correct region in [s3]")
@@ -103,21 +114,54 @@ def _of_store(error: ClientError, endpoint: str, bucket: str) -> OpenMSIError | 
     if code in _LOGIN:
         return Retryable(f"{endpoint} refuses these keys ({said}): correct access_key_id and secret_key_id in [s3]")
     if status in (401, 403):
-        return Retryable(
-            f"{endpoint} refuses access to bucket {bucket} ({said}): correct the keys in [s3], or give them"
-            " the right to read, write and list there"
-        )
-    if status in (429, 503):
-        return Busy(f"{endpoint} is busy ({said})", _retry_after(error))
-    return Retryable(f"{endpoint} refuses ({status} {said})")
+        return Retryable(_denied(endpoint, bucket, said))
+    if status in BUSY:
+        return Busy(f"{endpoint} is busy ({said})", seconds_asked(_headers(error)))
+    hint = _perhaps_https(endpoint) if code == "400" else ""  # S3 has a name for each of its own errors
+    verb = "is in trouble, its own log may say why" if status >= 500 else "refuses"
+    return Retryable(f"{endpoint} {verb} ({status} {said}){hint}")
 
 
-def _retry_after(error: ClientError) -> float:
-    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+def _denied(endpoint: str, bucket: str, said: str) -> str:
+    if "object lock" in said.lower():
+        return f"an object in bucket {bucket} is locked ({said}): lift the lock, delivery goes on by itself"
+    return (
+        f"{endpoint} refuses access to bucket {bucket} ({said}): correct the keys in [s3], or give them"
+        " the right to read, write and list there"
+    )
+
+
+def seconds_asked(headers: Mapping[str, str]) -> float:
+    """For how long an answer asks to be left alone; never more than some minutes. ``headers``: names in small letters.
+
+    A date counts from the answer's own, so that no clock of ours is needed (RFC 9110, 10.2.3).
+    """
+    asked = headers.get("retry-after", "0")
     try:
-        return min(max(float(headers.get("retry-after", 0)), 0.0), _LONGEST_WAIT)
-    except ValueError:  # a date: rare, and our own back-off does
-        return 0.0
+        seconds = float(asked)
+    except ValueError:
+        until, now = _date(asked), _date(headers.get("date", ""))
+        seconds = (until - now).total_seconds() if until and now else 0.0
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _headers(error: ClientError) -> Mapping[str, str]:
+    headers: Mapping[str, str] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return headers
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _clock_is_wrong(error: ClientError) -> bool:
+    """Whether the store's clock shows quite another time: of some requests a refusal does not say why (HEAD)."""
+    theirs = _date(_headers(error).get("date", ""))
+    return theirs is not None and abs((datetime.now(UTC) - theirs).total_seconds()) > _CLOCKS_APART
 
 
 def _of_network(error: BotoCoreError, endpoint: str) -> str:
@@ -128,5 +172,10 @@ def _of_network(error: BotoCoreError, endpoint: str) -> str:
             return f"{endpoint} does not speak https: write http:// in endpoint_url"
         return f"the certificate of {endpoint} is not trusted: name its authority's file with --ca_bundle ({error})"
     if isinstance(error, HTTPClientError | NoConnection):
-        return f"the store {endpoint} does not answer ({type(error).__name__})"
+        hint = _perhaps_https(endpoint) if isinstance(error, ConnectionClosedError) else ""
+        return f"the store {endpoint} does not answer ({type(error).__name__}){hint}"
     return f"the store {endpoint} cannot be used: {error}"
+
+
+def _perhaps_https(endpoint: str) -> str:
+    return "; if it speaks https, write https:// in endpoint_url" if endpoint.startswith("http://") else ""

@@ -1,6 +1,7 @@
 """Multipart uploads that this process has begun, noted on disk so that a later start can abort those of a killed one.
 
-Each process has a note of its own, locked for as long as it lives, so those of the dead can be told.
+Each process has a note of its own, locked for as long as it lives, so those of the dead can be told. An upload is noted
+before the store is asked to begin it, without an id: the answer that tells the id may be lost.
 """
 
 import contextlib
@@ -17,8 +18,11 @@ from openmsi_core.locks import try_lock
 
 _log = logging.getLogger(__name__)
 
+UNKNOWN = ""
+"""The id of an upload that may have been begun."""
+
 Abort = Callable[[str, str], None]
-"""Aborts the upload (key, id); raises when the store does not."""
+"""Aborts the upload (key, id), of an `UNKNOWN` id all uploads of the key; raises when the store does not."""
 
 
 class Unfinished:
@@ -28,11 +32,20 @@ class Unfinished:
         self._folder = folder
         self._own = folder / uuid4().hex
         self._uploads: set[tuple[str, str]] = set()
+        self._left: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._held: IO[bytes] | None = None
 
+    def begin(self, key: str) -> None:
+        """An upload is about to be begun. Survives a kill on return; a power cut may lose it. Raises Retryable."""
+        self._add(key, UNKNOWN)
+
     def add(self, key: str, upload_id: str) -> None:
-        """An upload was begun. Survives a kill on return; a power cut may lose it. Raises Retryable."""
+        """It was begun, and this is its id. As durable as `begin`. Raises Retryable."""
+        self._add(key, upload_id)
+        self.remove(key, UNKNOWN)
+
+    def _add(self, key: str, upload_id: str) -> None:
         with self._lock, disk_errors(self._folder):
             while self._held is None or not self._own.exists():  # another that starts may take it for dead at first
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +58,31 @@ class Unfinished:
         with self._lock, contextlib.suppress(OSError):
             self._uploads.discard((key, upload_id))
             self._write()
+
+    def leave(self, key: str, upload_id: str) -> None:
+        """Nobody works on it any more, and it could not be aborted: `abort_left` tries again."""
+        with self._lock:
+            self._left.add((key, upload_id))
+
+    def abort_left(self, abort: Abort, key: str | None = None) -> None:
+        """Abort what was left. Of `UNKNOWN` ids only those of ``key``: another thread may upload to another key.
+
+        Without a ``key``, all that was begun: nobody may work on any more. Never raises: what fails stays noted.
+        """
+        with self._lock:
+            if key is None:
+                taken = set(self._uploads)
+            else:
+                taken = {each for each in self._left if each[1] != UNKNOWN or each[0] == key}
+            self._left -= taken
+        for each in taken:
+            try:
+                abort(*each)
+            except Exception as error:  # as long as the store is in trouble
+                _log.debug("the upload of %s could not be aborted: %s", each[0], error)
+                self.leave(*each)
+            else:
+                self.remove(*each)
 
     def abort_dead(self, abort: Abort) -> int:
         """Abort what processes that are gone have left; returns how many. What fails is left for the next start."""
