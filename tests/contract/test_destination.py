@@ -1,4 +1,4 @@
-"""What every destination promises the receiver: the one in memory that unit tests use, real folders, a real bucket."""
+"""What every destination promises the receiver: the one in memory that unit tests use, real folders, buckets."""
 
 import dataclasses
 import hashlib
@@ -22,10 +22,11 @@ from openmsi_s3_transfer.bucket import Bucket
 from openmsi_s3_transfer.bucket_destination import BucketDestination
 from openmsi_s3_transfer.multipart import Multipart
 from openmsi_s3_transfer.unfinished import Unfinished
+from tests.contract.conftest import Finder, Stores
 from tests.support.downloading import tree
 from tests.support.receiving import MemoryDestination
 from tests.support.store import Store
-from tests.support.transferring import found_bucket
+from tests.support.stores import KINDS
 
 
 class Place(Protocol):
@@ -79,21 +80,25 @@ class InBucket:
         return {key.removeprefix("topic/"): content for key, content in self._inside.tree.items()}
 
 
+BUCKETS = [f"bucket of {kind}{how}" for kind in KINDS for how in ("", ", in parts")]
+
+
 @pytest.fixture(
-    params=["memory", "folder", "folder without marks", "bucket", "bucket in parts", "bucket without conditions"]
+    params=["memory", "folder", "folder without marks", *BUCKETS, "bucket of versitygw, without conditions"]
 )
 def place(
-    request: pytest.FixtureRequest, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path: Path, stores: Stores, found: Finder, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
     if request.param == "memory":
         yield InMemory()
         return
     if request.param.startswith("bucket"):
-        bucket = found_bucket(store, tmp_path)
-        assert bucket.abilities.conditions
-        if request.param == "bucket in parts":
+        kind, _, how = request.param.removeprefix("bucket of ").partition(", ")
+        store = stores(kind)
+        bucket = found(store)
+        if how == "in parts":
             monkeypatch.setattr("openmsi_s3_transfer.bucket_destination._LARGE", 1)
-        elif request.param == "bucket without conditions":
+        elif how == "without conditions":
             bucket.abilities = dataclasses.replace(bucket.abilities, conditions=False, checksum="md5")
         in_bucket = InBucket(bucket, store, tmp_path)
         yield in_bucket

@@ -35,15 +35,15 @@ class Lab:
         """The path of a folder that is still to be made."""
         return self.folder / f"f{next(self._serial)}"
 
-    def theirs(self, *command: str) -> Theirs:
-        """Start a program of theirs on the topic."""
-        made = Theirs(self.new_folder(), self.broker.bootstrap, *command, "--topic_name", self.topic)
+    def theirs(self, *command: str, config: str = "") -> Theirs:
+        """Start a program of theirs on the topic, with ``config`` behind its own."""
+        made = Theirs(self.new_folder(), self.broker.bootstrap, *command, "--topic_name", self.topic, config=config)
         self._running.append(made)
         return made
 
-    def ours(self, *command: str) -> Program:
+    def ours(self, *command: str, env: Mapping[str, str] | None = None) -> Program:
         """Start a program of ours on the topic."""
-        made = Program(self.new_folder(), self.broker.bootstrap, *command, "--topic_name", self.topic)
+        made = Program(self.new_folder(), self.broker.bootstrap, *command, "--topic_name", self.topic, env=env)
         self._running.append(made)
         return made
 

@@ -65,10 +65,10 @@ def noted(program: "Theirs") -> Facts:
 class Theirs:
     """One run of a program of theirs, or of a script of ours in their venv, in ``folder``, with its config there."""
 
-    def __init__(self, folder: Path, bootstrap: str, *command: str) -> None:
+    def __init__(self, folder: Path, bootstrap: str, *command: str, config: str = "") -> None:
         folder.mkdir(parents=True)
         self.folder = folder
-        (folder / "omsi.config").write_text(_CONFIG.format(bootstrap=bootstrap))
+        (folder / "omsi.config").write_text(_CONFIG.format(bootstrap=bootstrap) + config)
         self._log = folder / "output.txt"
         program = _FOLDER / "bin" / command[0]
         call = [_FOLDER / "bin" / "python", _SCRIPTS / command[0]] if command[0].endswith(".py") else [program]

@@ -235,3 +235,14 @@ def test_an_empty_entry_is_removed_and_an_interrupted_one_is_not(tmp_path: Path)
     (folder / "interrupted" / "value").write_bytes(b"x")
     assert [retry(entry).done for entry in sorted(entries(tmp_path), key=lambda entry: entry.folder)] == [True, False]
     assert [path.name for path in folder.iterdir()] == ["interrupted"]
+
+
+def test_what_belongs_into_a_bucket_is_not_placed_beside_it(root: Path) -> None:
+    (root / ".openmsi" / "bucket").write_text("lab-data")
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    done = retried(root)
+    assert not done.done
+    assert done.text.startswith("it belongs into the bucket lab-data, not into this folder: mend what the reason names")
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    (root / ".openmsi" / "bucket").unlink()
+    assert retried(root).done

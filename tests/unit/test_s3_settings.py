@@ -69,11 +69,21 @@ def test_a_missing_file_of_certificates_is_named(tmp_path: Path) -> None:
         make_clients(settings)
 
 
-def test_only_stores_that_are_not_amazons_get_the_bucket_in_the_path(tmp_path: Path) -> None:
-    for endpoint, style in (
-        ("https://s3.example.org", "path"),
-        ("https://s3.eu-central-1.amazonaws.com", None),
-    ):
-        clients = make_clients(settings_for(tmp_path, ENDPOINT_URL=endpoint, **PAIR))
-        assert (clients.quick.meta.config.s3 or {}).get("addressing_style") == style
+def test_each_store_gets_the_bucket_where_it_looks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the path, or in the host name at Amazon's; wherever the endpoint comes from."""
+    profile = tmp_path / "profile"
+    profile.write_text("[default]\ns3 =\n  addressing_style = virtual\n")
+
+    def address(bucket: str = "bucket", **environ: str) -> str:
+        clients = make_clients(settings_for(tmp_path, **PAIR, **environ))
         assert clients.quick.meta.config.request_checksum_calculation == "when_required"
+        url: str = clients.quick.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+        return url.partition("?")[0]
+
+    assert address(REGION="eu-central-1") == "https://bucket.s3.amazonaws.com/k"
+    assert address("a.dot", REGION="eu-central-1") == "https://s3.eu-central-1.amazonaws.com/a.dot/k"
+    assert address(ENDPOINT_URL="http://s3.lab:7070") == "http://s3.lab:7070/bucket/k"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.lab")
+    assert address() == "https://s3.lab/bucket/k"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(profile))
+    assert address() == "https://bucket.s3.lab/k"

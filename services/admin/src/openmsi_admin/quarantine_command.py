@@ -121,6 +121,8 @@ def _decoded(entry: Entry) -> str:
 def _advice(entry: Entry) -> str:
     delete = "delete the entry when you have seen it"
     match entry.facts:
+        case FileFacts() if entry.elsewhere:
+            return entry.elsewhere
         case FileFacts():
             return "remove what the reason names, then: openmsi quarantine retry; or send the file again"
         case PartialFacts():

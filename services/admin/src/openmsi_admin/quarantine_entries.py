@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass as checked
 from openmsi_core.durable import this_user
 from openmsi_core.errors import BadInput, ConfigError
 from openmsi_core.paths import RESERVED
-from openmsi_core.quarantine import CONTENT, KEY, REASON, VALUE
+from openmsi_core.quarantine import BUCKET, CONTENT, KEY, REASON, VALUE
 
 _FOLDER = "quarantine"
 
@@ -99,8 +99,23 @@ class Entry:
 
     @property
     def root(self) -> Path:
-        """The output folder."""
+        """The output folder, or the work folder of a transfer to a bucket."""
         return self.folder.parents[2]
+
+    @property
+    def elsewhere(self) -> str | None:
+        """How to bring it back when `root` is not where its files belong; None = they do. Raises ConfigError."""
+        marker = self.root / RESERVED / BUCKET
+        try:
+            bucket = marker.read_text(errors="replace")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(error, marker) from None
+        return (
+            f"it belongs into the bucket {bucket}, not into this folder: mend what the reason names, move the entry out"
+            " of here, and start the transfer once with --consumer_group_id create_new, which reads it again"
+        )
 
 
 def entries(root: Path) -> list[Entry]:

@@ -43,6 +43,8 @@ def retry(entry: Entry) -> Outcome:
     On return the file is durable under its name and the entry is gone, or the entry is as it was. Blocks while the
     file is read. Raises ConfigError when this user must not, or when the folder cannot be written.
     """
+    if entry.elsewhere:
+        return Outcome(False, entry.elsewhere)
     try:
         match entry.facts:
             case FileFacts() as facts:

@@ -24,6 +24,8 @@ REASON = "reason.json"
 CONTENT = "content"
 KEY = "key"
 VALUE = "value"
+BUCKET = "bucket"
+"""File in `RESERVED` of a folder that is no destination itself: names the bucket that its files belong into."""
 _LONGEST_TOPIC = 200  # of at most 249 characters, so that the names of entries stay below 255
 
 

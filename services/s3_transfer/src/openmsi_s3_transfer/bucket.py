@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +14,7 @@ from openmsi_s3_transfer.client import Clients
 from openmsi_s3_transfer.refusals import refusals, status_of
 
 _READ = 1 << 20
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,17 @@ class Bucket:
     sorts them.
     """
 
-    def __init__(self, clients: Clients, name: str, abilities: Abilities) -> None:
+    def __init__(
+        self, clients: Clients, name: str, abilities: Abilities, options: Mapping[str, str] = NO_OPTIONS
+    ) -> None:
         self.clients = clients
         self.name = name
         self.abilities = abilities
+        self._options = options
+
+    def beginning(self, wanted: Wanted) -> dict[str, Any]:
+        """The arguments for boto3 that begin an object here, whole or in parts."""
+        return {"Bucket": self.name, **wanted.arguments, **self._options}
 
     def look(self, key: str) -> Placed | None:
         """What is in place under ``key``."""
@@ -76,9 +85,8 @@ class Bucket:
         """Make a small object at once; durable on return. Raises Changed unless ``placed`` is what it replaces."""
         with refusals(self.clients.endpoint, self.name):
             self.clients.quick.put_object(
-                Bucket=self.name,
                 Body=data,
-                **wanted.arguments,
+                **self.beginning(wanted),
                 **checksum_of([data], self.abilities.checksum),
                 **self.condition(placed),
             )

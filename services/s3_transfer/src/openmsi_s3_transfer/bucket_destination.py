@@ -14,7 +14,7 @@ from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Verdict, Version, is_unfinished, judge
 from openmsi_core.paths import RelativePath
 from openmsi_s3_transfer.bucket import Bucket, Placed, Wanted
-from openmsi_s3_transfer.keys import content_type, key_of
+from openmsi_s3_transfer.keys import DEFAULT_TEMPLATE, content_type, key_of
 from openmsi_s3_transfer.marks import marked_version, marks_of
 from openmsi_s3_transfer.multipart import Multipart
 from openmsi_s3_transfer.refusals import Busy, Changed
@@ -37,10 +37,12 @@ class BucketDestination:
         topic: str,
         verify: Literal["head", "full"],
         clock: Callable[[], float] = time.monotonic,
+        template: str = DEFAULT_TEMPLATE,
     ) -> None:
         self._bucket = bucket
         self._multipart = multipart
         self._topic = topic
+        self._template = template
         self._verify = verify
         self._clock = clock
         self._quiet_until = 0.0
@@ -61,11 +63,11 @@ class BucketDestination:
         if self._clock() < self._quiet_until:
             raise Retryable("the store did not answer a moment ago")
         try:
-            placed = self._bucket.look(key_of(self._topic, path))
+            placed = self._bucket.look(self._key(path))
         except Retryable:
             self._quiet_until = self._clock() + _QUIET_SECONDS
             raise
-        marked = None if placed is None else marked_version(placed.metadata)
+        marked = None if placed is None else marked_version(placed.metadata, self._topic)
         verdict = judge(version, marked)
         if verdict is Verdict.REPEAT:  # for each of its records that is read again
             self._repeat = (path, version.upload_id, version.file_hash)
@@ -91,9 +93,12 @@ class BucketDestination:
                 file.staged.unlink(missing_ok=True)
         return verdict
 
+    def _key(self, path: RelativePath) -> str:
+        return key_of(self._topic, path, self._template)
+
     def _deliver(self, file: CompleteFile) -> Verdict:
         path = file.generation.path
-        wanted = Wanted(key_of(self._topic, path), content_type(path), marks_of(file, self._topic))
+        wanted = Wanted(self._key(path), content_type(path), marks_of(file, self._topic))
         # Most files are new: of small ones the store says by itself when that is not so.
         look_first = file.size >= _LARGE or not self._bucket.abilities.conditions
         for _ in range(_TRIES):
@@ -113,7 +118,7 @@ class BucketDestination:
 
     def _judge(self, file: CompleteFile, key: str, placed: Placed) -> Verdict:
         """How ``file`` stands to the object in place. Raises BadFile when that one is not ours to replace."""
-        version = marked_version(placed.metadata)
+        version = marked_version(placed.metadata, self._topic)
         if version is None:  # it may have come from the topic by another program
             if placed.size == file.size and self._bucket.hash(key) == file.version.file_hash:
                 return Verdict.REPEAT
@@ -145,7 +150,7 @@ class BucketDestination:
         placed = self._bucket.look(wanted.key)
         if placed is None:
             raise Retryable(f"{wanted.key} is not in the bucket after it was put there")
-        found = marked_version(placed.metadata)
+        found = marked_version(placed.metadata, self._topic)
         if found is None or judge(file.version, found) is not Verdict.REPEAT:
             if found is not None and judge(file.version, found) is Verdict.OLDER:
                 return  # a newer one has come meanwhile

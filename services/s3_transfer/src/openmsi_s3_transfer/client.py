@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -45,7 +44,7 @@ def make_clients(settings: TransferSettings) -> Clients:
                 aws_access_key_id=s3.get("access_key_id"),
                 aws_secret_access_key=s3.get("secret_key_id"),
                 verify=str(settings.ca_bundle) if settings.ca_bundle else None,
-                config=_config(attempts, read_seconds, settings.n_threads + PARTS_AT_ONCE, s3.get("endpoint_url")),
+                config=_config(attempts, read_seconds, settings.n_threads + PARTS_AT_ONCE),
             )
 
         quick = client(1, 15)
@@ -54,15 +53,14 @@ def make_clients(settings: TransferSettings) -> Clients:
         raise ConfigError(f"the store cannot be used as [s3] of the config file says: {error}") from None
 
 
-def _config(attempts: int, read_seconds: int, connections: int, endpoint: str | None) -> Config:
-    common: dict[str, Any] = {
-        "connect_timeout": 5,
-        "read_timeout": read_seconds,
-        "retries": {"mode": "standard", "total_max_attempts": attempts},
-        "max_pool_connections": connections,
-        "request_checksum_calculation": "when_required",  # we give our own where the store takes it
-        "response_checksum_validation": "when_required",
-    }
-    if endpoint and not (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
-        common["s3"] = {"addressing_style": "path"}
-    return Config(**common)
+def _config(attempts: int, read_seconds: int, connections: int) -> Config:
+    # Nothing about the bucket's place in the address: boto3 puts it into the host name for Amazon and into the path for
+    # every other endpoint, unless a profile says `addressing_style = virtual`, as a few stores want it.
+    return Config(
+        connect_timeout=5,
+        read_timeout=read_seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=connections,
+        request_checksum_calculation="when_required",  # we give our own where the store takes it
+        response_checksum_validation="when_required",
+    )

@@ -3,13 +3,13 @@
 import logging
 
 from openmsi_core.commits import ConsumerCommits
-from openmsi_core.durable import in_words
+from openmsi_core.durable import disk_errors, in_words, write_file
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.group import group_id
 from openmsi_core.kafka import Troubles, make_admin, make_consumer
-from openmsi_core.paths import RelativePath
+from openmsi_core.paths import RESERVED, RelativePath
 from openmsi_core.policy import Policy
-from openmsi_core.quarantine import Quarantine
+from openmsi_core.quarantine import BUCKET, Quarantine
 from openmsi_core.receive import Receiver
 from openmsi_core.service import Service, run
 from openmsi_core.staging import Staging
@@ -17,8 +17,11 @@ from openmsi_core.topic import TopicInfo, topic_id, wait_for_topic
 from openmsi_s3_transfer.bucket import Bucket
 from openmsi_s3_transfer.bucket_destination import BucketDestination
 from openmsi_s3_transfer.client import make_clients
+from openmsi_s3_transfer.crew import Crew, result_of
 from openmsi_s3_transfer.multipart import Multipart
 from openmsi_s3_transfer.probe import create, refuse, wait_for_bucket
+from openmsi_s3_transfer.prompt import Prompt
+from openmsi_s3_transfer.quiet import Quiet
 from openmsi_s3_transfer.settings import TransferSettings
 from openmsi_s3_transfer.unfinished import Unfinished
 
@@ -34,19 +37,18 @@ def main() -> int:
 
 def _transfer(settings: TransferSettings, service: Service) -> None:
     clients = make_clients(settings)
+    Quiet(clients, service.stop)
     staging = _prepare(settings)
     try:
         make = create if settings.create_bucket else refuse
         troubles = Troubles(_log.warning)
-        bucket = wait_for_bucket(
-            clients, settings.bucket_name, settings.topic_name, make, troubles, service.stop, service.beat
-        )
+        bucket = wait_for_bucket(clients, settings, make, troubles, service.stop, service.beat)
         if bucket is None:
             return
         unfinished = Unfinished(settings.state_dir / "unfinished" / settings.bucket_name)
         multipart = Multipart(bucket, unfinished, service.stop)
         try:
-            if count := unfinished.abort_dead(multipart.abort):
+            if count := result_of(Crew(1, "abort").submit(unfinished.abort_dead, multipart.abort), service.stop):
                 _log.info("aborted %d unfinished uploads of an earlier run", count)
             _receive(settings, service, bucket, multipart, staging)
         finally:
@@ -72,9 +74,12 @@ def _receive(
         consumer.close()
         return
     _log.info("group %s carries topic %s to %s", group, settings.topic_name, where)
+    destination = BucketDestination(
+        bucket, multipart, settings.topic_name, settings.verify, template=settings.key_template
+    )
     Receiver(
         consumer,
-        BucketDestination(bucket, multipart, settings.topic_name, settings.verify),
+        Prompt(destination, settings.n_threads, service.stop),
         staging,
         Quarantine(settings.work_dir, settings.topic_name),
         troubles,
@@ -94,6 +99,8 @@ def _prepare(settings: TransferSettings) -> Staging:
     staging = Staging(folder)
     try:
         staging.folder.start()
+        with disk_errors(folder):  # for `openmsi quarantine`: this is no folder to place files in
+            write_file(folder / RESERVED / BUCKET, settings.bucket_name.encode())
     except Retryable as error:
         raise ConfigError(str(error)) from None
     return staging

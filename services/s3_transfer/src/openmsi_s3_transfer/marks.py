@@ -2,7 +2,7 @@
 
 ==================  ============================================================
 sha512              SHA-512 of the content, hexadecimal
-mtime               of the source, seconds since the epoch; 0.0 = unknown
+mtime               of the source, seconds since the epoch with fraction, as rclone reads it; 0.0 = unknown
 openmsi-upload      id of the upload it came by, empty for one of another program
 openmsi-source      id of the uploader instance, likewise; percent-encoded
 openmsi-topic       the topic
@@ -36,9 +36,15 @@ def marks_of(file: CompleteFile, topic: str) -> dict[str, str]:
     }
 
 
-def marked_version(metadata: Mapping[str, str]) -> Version | None:
-    """The version that an object says it is; None when it does not carry the marks of `marks_of`."""
+def marked_version(metadata: Mapping[str, str], topic: str | None = None) -> Version | None:
+    """The version that an object says it is; None when it does not carry the marks of `marks_of`.
+
+    None also when it came from another topic than ``topic``, if that is given: where keys do not name the topic, that
+    is another file, and neither may replace the other.
+    """
     marks = {name.lower(): value for name, value in metadata.items()}
+    if topic is not None and marks.get("openmsi-topic") != topic:
+        return None
     try:
         return Version(
             bytes.fromhex(marks["sha512"]),

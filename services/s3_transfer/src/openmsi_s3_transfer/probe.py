@@ -3,19 +3,22 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from openmsi_core.errors import ConfigError, Retryable
+from openmsi_core.errors import BadFile, ConfigError, Retryable
 from openmsi_core.kafka import Troubles
 from openmsi_core.paths import RESERVED
 from openmsi_core.status import Status
-from openmsi_s3_transfer.bucket import Abilities, Bucket, Placed, Wanted
+from openmsi_s3_transfer.bucket import NO_OPTIONS, Abilities, Bucket, Placed, Wanted
 from openmsi_s3_transfer.checksums import Checksum
 from openmsi_s3_transfer.client import Clients
+from openmsi_s3_transfer.crew import Crew, result_of
+from openmsi_s3_transfer.keys import prefix_of
 from openmsi_s3_transfer.refusals import Busy, Changed, NoBucket, refusals, status_of
+from openmsi_s3_transfer.settings import TransferSettings
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +30,7 @@ _NOT_KNOWN = {400, 411, 412, 501}  # how stores refuse a header they do not know
 
 def wait_for_bucket(
     clients: Clients,
-    name: str,
-    topic: str,
+    settings: TransferSettings,
     make: Callable[[Clients, str], None],
     troubles: Troubles,
     stop: threading.Event,
@@ -36,11 +38,16 @@ def wait_for_bucket(
 ) -> Bucket | None:
     """The bucket, as soon as it can be written, however long that takes; None when ``stop`` is set before.
 
-    ``make`` is called when it is missing. Raises ConfigError as ``make`` does.
+    ``make`` is called when it is missing. Raises ConfigError as ``make`` and `find_abilities` do.
     """
+    name, options = settings.bucket_name, settings.object_options
+    prefix = prefix_of(settings.topic_name, settings.key_template)
+    crew = Crew(1, "probe")
     while not stop.is_set():
         try:
-            return Bucket(clients, name, find_abilities(clients, name, f"{topic}/{RESERVED}/probe-{uuid4().hex}"))
+            key = f"{prefix}{RESERVED}/probe-{uuid4().hex}"
+            abilities = result_of(crew.submit(find_abilities, clients, name, key, options), stop)
+            return Bucket(clients, name, abilities, options)
         except NoBucket:
             try:
                 make(clients, name)
@@ -72,12 +79,19 @@ def create(clients: Clients, name: str) -> None:
     _log.info("made the bucket %s at %s", name, clients.endpoint)
 
 
-def find_abilities(clients: Clients, name: str, key: str) -> Abilities:
-    """Try out the store with an object at ``key``. Raises Retryable, NoBucket among them, when it cannot be written."""
+def find_abilities(clients: Clients, name: str, key: str, options: Mapping[str, str] = NO_OPTIONS) -> Abilities:
+    """Try out the store with an object at ``key``, begun with ``options`` as all others will be.
+
+    Raises Retryable, NoBucket among them, when it cannot be written, and ConfigError when no object can have that key
+    or those options.
+    """
     try:
-        checksum = _find_checksum(clients, name, key)
-        bucket = Bucket(clients, name, Abilities(conditions=True, checksum=checksum))
+        checksum = _find_checksum(clients, name, key, options)
+        bucket = Bucket(clients, name, Abilities(conditions=True, checksum=checksum), options)
         conditions = all(_refuses(bucket, key, placed) for placed in (None, Placed(0, {}, _NO_SUCH_TAG)))
+        _look_at_options(clients, name, key, options)
+    except BadFile as error:
+        raise ConfigError(f"no object can be made in bucket {name} under {key}: {error}") from None
     finally:
         _remove(clients, name, key)
     if not conditions:
@@ -85,17 +99,66 @@ def find_abilities(clients: Clients, name: str, key: str) -> Abilities:
     return Abilities(conditions, checksum)
 
 
-def _find_checksum(clients: Clients, name: str, key: str) -> Checksum:
+def _find_checksum(clients: Clients, name: str, key: str, options: Mapping[str, str]) -> Checksum:
+    try:
+        return _first_checksum(clients, name, key, options)
+    except (Retryable, BadFile) as error:
+        if not options or _refusal(error) is None:
+            raise
+    _first_checksum(clients, name, key, NO_OPTIONS)  # raises when they are not what is wrong
+    try:
+        return _first_checksum(clients, name, key, options)  # once more: it may have been a trouble that passes
+    except (Retryable, BadFile) as error:
+        if (said := _refusal(error)) is None:
+            raise
+    raise ConfigError(
+        f"{clients.endpoint} makes objects in bucket {name}, but none with {_words(options)} ({said}):"
+        " correct these options, or the rights of the keys"
+    )
+
+
+def _refusal(error: Retryable | BadFile) -> str | None:
+    """What the store said if it does not want just this request; None = there is another trouble."""
+    cause = error.__cause__
+    if not isinstance(cause, ClientError) or isinstance(error, Busy | NoBucket):
+        return None
+    if status_of(cause) != 501 and status_of(cause) not in range(400, 500):
+        return None
+    said = cause.response.get("Error", {})
+    return f"{said.get('Code')}: {said.get('Message')}"
+
+
+def _first_checksum(clients: Clients, name: str, key: str, options: Mapping[str, str]) -> Checksum:
     wanted = Wanted(key, "text/plain", {})
     try:
-        Bucket(clients, name, Abilities(conditions=False, checksum="sha256")).put(wanted, _TEXT, None)
+        Bucket(clients, name, Abilities(conditions=False, checksum="sha256"), options).put(wanted, _TEXT, None)
     except Retryable as error:
         cause = error.__cause__
         if not isinstance(cause, ClientError) or status_of(cause) not in _NOT_KNOWN:
             raise
-        Bucket(clients, name, Abilities(conditions=False, checksum="md5")).put(wanted, _TEXT, None)
+        Bucket(clients, name, Abilities(conditions=False, checksum="md5"), options).put(wanted, _TEXT, None)
         return "md5"
     return "sha256"
+
+
+def _look_at_options(clients: Clients, name: str, key: str, options: Mapping[str, str]) -> None:
+    """See that a store that has taken the options keeps to them: some pass over what they do not know."""
+    if not {"ServerSideEncryption", "StorageClass"} & options.keys():
+        return
+    with refusals(clients.endpoint, name):
+        found = clients.quick.head_object(Bucket=name, Key=key)
+    wanted = options.get("ServerSideEncryption")
+    if wanted and found.get("ServerSideEncryption") != wanted:
+        raise ConfigError(f"{clients.endpoint} does not encrypt with {wanted}: leave out server_side_encryption")
+    kept = found.get("StorageClass", "STANDARD")
+    if kept != options.get("StorageClass", kept):
+        _log.warning("%s keeps objects as %s instead of %s", clients.endpoint, kept, options["StorageClass"])
+
+
+def _words(options: Mapping[str, str]) -> str:
+    names = {"StorageClass": "storage_class", "ServerSideEncryption": "server_side_encryption"}
+    names |= {"SSEKMSKeyId": "kms_key_id", "Tagging": "tags"}
+    return ", ".join(f"{names[name]} {value}" for name, value in options.items())
 
 
 def _refuses(bucket: Bucket, key: str, placed: Placed | None) -> bool:

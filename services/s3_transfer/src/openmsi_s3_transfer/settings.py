@@ -3,16 +3,18 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import CliPositionalArg
 
 from openmsi_core.config_file import ConfigFile
 from openmsi_core.settings import ProgramSettings
 from openmsi_core.settings_types import Seconds, Threads, TopicName
 from openmsi_core.sources import Given, stands_for
+from openmsi_s3_transfer.keys import DEFAULT_TEMPLATE, check_template
 from openmsi_s3_transfer.login import login
+from openmsi_s3_transfer.object_options import Encryption, StorageClass, Tags, contradiction, object_options
 
 _NO_ENCRYPTION = "no effect: messages are not encrypted in this version"
 
@@ -34,7 +36,7 @@ class TransferSettings(ProgramSettings):
     aliases: ClassVar = {"consumer_group_ID": "consumer_group_id"}
 
     bucket_name: CliPositionalArg[Annotated[str, AfterValidator(_bucket)]] = Field(
-        description="the bucket for the files; keys are TOPIC/SUBFOLDER/FILE"
+        description="the bucket for the files"
     )
     output_dir: Path | None = Field(
         None,
@@ -44,10 +46,22 @@ class TransferSettings(ProgramSettings):
     mode: Literal["memory", "disk", "both"] = Field(
         "memory", description="no effect: files wait on disk until they are complete, and leave no copy there"
     )
+    key_template: Annotated[str, AfterValidator(check_template)] = Field(
+        DEFAULT_TEMPLATE,
+        description="how a file's key is made: plain text and {topic}, with {path} (SUBFOLDER/FILE) at its end",
+    )
     create_bucket: bool = Field(False, description="make the bucket if it is missing")
     verify: Literal["head", "full"] = Field(
         "head", description="look at each new object's size and metadata (head), or read all of it back (full)"
     )
+    storage_class: StorageClass | None = Field(None, description="storage class of the objects (default: the store's)")
+    server_side_encryption: Encryption | None = Field(
+        None, description="what the store is to encrypt objects with (default: as the bucket says)"
+    )
+    kms_key_id: str | None = Field(
+        None, min_length=1, description="the key for server_side_encryption aws:kms (default: the account's)"
+    )
+    tags: Tags = Field((), description="tags of each object, NAME=VALUE (repeat, or separate with commas)")
     ca_bundle: Path | None = Field(None, description="file of certificates to trust instead of the usual ones (PEM)")
     consumer_group_id: str | None = Field(
         None,
@@ -72,6 +86,17 @@ class TransferSettings(ProgramSettings):
 
     s3: Mapping[str, str] = Field({}, repr=False)
     """Where the store is and how to log in there: the keys of `[s3]` that have a value."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if why := contradiction(self.storage_class, self.server_side_encryption, self.kms_key_id, self.verify):
+            raise ValueError(why)
+        return self
+
+    @property
+    def object_options(self) -> Mapping[str, str]:
+        """As `object_options.object_options` says."""
+        return object_options(self.storage_class, self.server_side_encryption, self.kms_key_id, self.tags)
 
     @property
     def work_dir(self) -> Path:
