@@ -6,9 +6,7 @@ from typing import Any, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from openmsi_core.commits import ConsumerCommits
-from openmsi_core.generation import Generation
 from openmsi_core.membership import Membership
-from openmsi_core.watermark import Watermark
 
 
 @dataclass
@@ -63,15 +61,14 @@ class Group:
 
     def __init__(self, consumer: FakeConsumer) -> None:
         self.consumer = consumer
-        self.watermark = Watermark[Generation]()
         self.commits = ConsumerCommits()
+        self.watermark = self.commits.watermark
         self.told: list[tuple[str, set[int]]] = []
         self.begin: dict[int, int] = {}
         """Where to begin to read."""
         self.membership = Membership(
             cast(Consumer, consumer),
             "topic",
-            self.watermark,
             self.commits,
             lambda _: self.begin,
             lambda partitions: self.told.append(("leaving", partitions)),

@@ -10,6 +10,8 @@ from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
 from openmsi_core.paths import partition_of
 from tests.support.running import QUICK_SESSION, Program
 
+_PATCHED = "import sys, openmsi_admin.main, openmsi_core.transaction; {}; sys.exit(openmsi_admin.main.main())"
+
 
 class Relays:
     """Relays from ``source`` to ``target``, one after the other in one folder."""
@@ -21,9 +23,13 @@ class Relays:
         self._folder = folder
         self._running: list[Program] = []
 
-    def start(self, *options: str, name: str = "relay") -> Program:
-        """Start one more; with the ``name`` of an earlier one it gets the same state folder."""
-        command = ("openmsi", "relay", self.target, "--topic_name", self.source, *options)
+    def start(self, *options: str, name: str = "relay", patch: str = "") -> Program:
+        """Start one more; with the ``name`` of an earlier one it gets the same state folder.
+
+        ``patch`` changes a limit, which would take long to reach.
+        """
+        openmsi = ("python", "-c", _PATCHED.format(patch)) if patch else ("openmsi",)
+        command = (*openmsi, "relay", self.target, "--topic_name", self.source, *options)
         program = Program(self._folder / name, self.bootstrap, *command, config=QUICK_SESSION)
         self._running.append(program)
         return program

@@ -7,10 +7,9 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from openmsi_core.generation import Generation, Version
+from openmsi_core.generation import Generation
 from openmsi_core.paths import RelativePath
 from openmsi_core.transaction import Transaction
-from openmsi_core.watermark import Watermark
 from tests.support.running import wait_for
 
 LONG = 10.0
@@ -95,7 +94,7 @@ class Relay:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.producer = FakeProducer()
         self.transaction = Transaction(cast(Producer, self.producer), "target")
-        self.watermark = Watermark[Generation]()
+        self.watermark = self.transaction.watermark
         self.pool = pool
 
     def begin(self, *committed: tuple[int, str | None], error: KafkaError | None = None) -> None:
@@ -103,19 +102,21 @@ class Relay:
         consumer.error = error
         self.transaction.begin(cast(Consumer, consumer), [TopicPartition("source", p) for p in range(len(committed))])
 
-    def write(self, name: str, partition: int = 0) -> Future[None]:
+    def write(self, name: str) -> Future[None]:
         """Write a file in a thread; returns when it is written and waits for the commit."""
-        future = self.pool.submit(self.write_whole, name, partition)
-        wait_for(lambda: self.transaction.has(RelativePath(name), version()) or future.done(), name, LONG)
+        future = self.pool.submit(self.write_whole, name)
+        written = f"produce {name}"
+        wait_for(lambda: future.done() or (written in self.producer.steps and self.transaction.eager), name, LONG)
         return future
 
-    def write_whole(self, name: str, partition: int) -> None:
-        with self.transaction.writing(RelativePath(name), version(), partition) as write:
+    def write_whole(self, name: str) -> None:
+        with self.transaction.writing(generation(name)) as write:
             write("target", b"key", name.encode(), 3, [])
 
     def later(self) -> bool:
-        return self.transaction.later(cast(Consumer, FakeConsumer()), "source", self.watermark)
+        return self.transaction.later(cast(Consumer, FakeConsumer()), "source")
 
 
-def version() -> Version:
-    return Version(b"hash", "", "", 1.0, (0, 0))
+def generation(name: str) -> Generation:
+    """A file of this name."""
+    return Generation(RelativePath(name), b"hash", 2, "")

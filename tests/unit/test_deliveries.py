@@ -8,6 +8,7 @@ import pytest
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from tests.support.delivering import World, file
+from tests.support.running import wait_for
 
 
 @pytest.fixture
@@ -88,6 +89,32 @@ def test_other_errors_end_the_delivery(world: World, error: Exception) -> None:
     first, second = world.collect(2)
     assert (first.error, first.outcome) == (error, None)
     assert second.outcome == "done"
+
+
+def test_files_that_are_refused_while_others_get_through_keep_nobody_out(world: World) -> None:
+    away = threading.Event()
+
+    def act(each: CompleteFile) -> str:
+        if away.is_set() or each.generation.path.text.startswith("bad"):
+            raise Retryable("refused")
+        return "done"
+
+    world.act = act
+    for number in range(100):
+        if world.deliveries.full:
+            break
+        world.deliveries.submit(file(f"bad{number}"))
+        wait_for(lambda: not world.deliveries.collect(0.01) and len(world.log) == number + 1, "refusal")  # noqa: B023
+    assert number < 100, "nobody gets through: the destination may be away"
+    world.deliveries.submit(file("good"))
+    world.collect(1)
+    assert not world.deliveries.full
+    away.set()
+    for more in range(number):
+        assert not world.deliveries.full
+        world.deliveries.submit(file(f"more{more}"))
+    world.deliveries.collect(0.05)
+    assert world.deliveries.full, "nobody has got through since"
 
 
 def test_full_by_bytes_and_by_number(world: World) -> None:

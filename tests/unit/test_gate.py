@@ -155,15 +155,17 @@ def test_who_was_released_is_not_told_of_a_later_end(threads: Threads) -> None:
 
 def test_it_is_time_when_all_are_done_or_one_has_waited_long(threads: Threads) -> None:
     gate = threads.gate
-    assert not gate.waits(0), "nobody is there"
+    assert not gate.waits(0, 0), "nobody is there"
     threads.enter("one")
     threads.enter("two")
-    assert not gate.waits(0), "nobody is done"
+    assert not gate.waits(0, 0), "nobody is done"
     threads.finish("one")
-    assert not gate.waits(LONG), "the other may be quick"
-    wait_for(lambda: gate.waits(SOON), "its patience to end")
+    assert not gate.waits(0, LONG), "the other may be quick"
+    wait_for(lambda: gate.waits(0, SOON), "its patience to end")
     threads.finish("two")
-    assert gate.waits(LONG), "all are done"
+    assert gate.waits(0, LONG), "all are done"
+    assert not gate.waits(LONG, LONG), "more may come"
+    wait_for(lambda: gate.waits(SOON, LONG), "it to be worth it")
     assert gate.close(LONG)
     gate.release()
-    assert not gate.waits(0)
+    assert not gate.waits(0, 0)

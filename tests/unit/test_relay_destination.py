@@ -14,7 +14,7 @@ from openmsi_admin.relay_destination import TopicDestination
 from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import StagedBytesLost
-from openmsi_core.generation import Generation, Verdict, Version, unfinished
+from openmsi_core.generation import Generation, Verdict, Version
 from openmsi_core.paths import RelativePath, partition_of
 from openmsi_core.staging import Sealed
 from openmsi_core.transaction import Transaction, Write
@@ -26,22 +26,17 @@ class FakeTransaction:
     """Notes what is written, and what of it was given up."""
 
     def __init__(self) -> None:
-        self.known: set[bytes] = set()
         self.records: list[tuple[int, Chunk, Upload | None]] = []
         self.undone: list[Exception] = []
 
-    def has(self, _path: RelativePath, version: Version) -> bool:
-        return version.file_hash in self.known
-
     @contextlib.contextmanager
-    def writing(self, _path: RelativePath, version: Version, partition: int) -> Iterator[Write]:
-        assert partition == 3
+    def writing(self, generation: Generation) -> Iterator[Write]:
+        assert generation.path.subdir == "run"
         try:
             yield self._write
         except Exception as error:
             self.undone.append(error)
             raise
-        self.known.add(version.file_hash)
 
     def _write(self, topic: str, _key: bytes, value: bytes, partition: int, headers: list[tuple[str, bytes]]) -> None:
         assert topic == "target"
@@ -125,10 +120,10 @@ def test_what_is_not_newer_is_not_written(topic: Topic, second: CompleteFile, ve
     assert topic.transaction.content == b"first" + (b"other" if verdict is Verdict.NEWER else b"")
 
 
-def test_what_was_written_before_is_a_repeat(topic: Topic, tmp_path: Path) -> None:
-    topic.transaction.known = {version(b"known").file_hash}
+def test_what_was_written_already_is_a_repeat(topic: Topic, tmp_path: Path) -> None:
+    topic.deliver(file(b"known", staged=tmp_path / "first"))
     assert topic.destination.deliver(file(b"known", staged=tmp_path / "staged")) is Verdict.REPEAT
-    assert topic.transaction.records == []
+    assert topic.transaction.content == b"known"
     assert not (tmp_path / "staged").exists()
 
 
@@ -138,14 +133,6 @@ def test_a_content_that_comes_back_is_written_again_but_not_what_is_read_again(t
         assert topic.deliver(file(content, 0.0, number)) is Verdict.NEWER
     assert topic.destination.deliver(file(b"B", 0.0, 1)) is Verdict.OLDER
     assert topic.transaction.content == b"ABA"
-
-
-def test_what_begins_to_be_read_again_is_not_begun(topic: Topic) -> None:
-    topic.deliver(file(b"other", 0.0))
-    begun = unfinished(version(b"known", 0.0))
-    assert topic.destination.verdict(RelativePath("run/ä"), begun) is Verdict.NEWER
-    topic.transaction.known = {begun.file_hash}
-    assert topic.destination.verdict(RelativePath("run/ä"), begun) is Verdict.REPEAT
 
 
 def test_a_staged_file_that_changes_meanwhile_undoes_what_was_written(topic: Topic, tmp_path: Path) -> None:
@@ -164,7 +151,6 @@ def test_not_all_paths_are_remembered(topic: Topic, monkeypatch: pytest.MonkeyPa
         content = b"%d" % number
         generation = Generation(RelativePath(f"run/{number}"), version(content).file_hash, 1, "")
         topic.deliver(CompleteFile(generation, version(content), 1, content, None, 3))
-    topic.transaction.known.clear()
     assert [
         topic.destination.verdict(RelativePath(f"run/{number}"), version(b"%d" % number)) for number in range(4)
     ] == [Verdict.NEWER, Verdict.NEWER, Verdict.REPEAT, Verdict.REPEAT]

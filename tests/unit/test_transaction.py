@@ -1,5 +1,6 @@
 """What is written and what it was made of are committed together, or not at all; and nobody waits for ever."""
 
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
@@ -9,13 +10,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from openmsi_core import transaction as module
 from openmsi_core.errors import ConfigError, Undone
-from openmsi_core.generation import Generation
-from openmsi_core.paths import RelativePath
 from openmsi_core.transaction import Transaction
 from tests.support.running import wait_for
-from tests.support.transacting import LONG, FakeConsumer, FakeProducer, Relay, version
-
-HOLDER = Generation(RelativePath("held"), b"", 2, "")
+from tests.support.transacting import LONG, FakeConsumer, FakeProducer, Relay, generation
 
 
 def failure(code: int) -> KafkaException:
@@ -32,10 +29,26 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
         made.transaction.close()
 
 
+def read(relay: Relay, name: str, *offsets: int, partition: int = 0) -> None:
+    """Records of a file."""
+    for offset in offsets:
+        relay.watermark.hold(partition, offset, generation(name))
+        relay.watermark.done(partition, offset)
+
+
+def after(before: Relay, pool: ThreadPoolExecutor) -> Relay:
+    """Who begins anew with what was committed."""
+    made, producer = Relay(pool), before.producer
+    made.begin(*[(producer.offsets[p], producer.texts[p]) for p in sorted(producer.offsets)])
+    return made
+
+
 def test_files_and_offsets_go_together(relay: Relay) -> None:
-    relay.watermark.hold(0, 4, HOLDER)
-    relay.watermark.done(0, 9)
+    read(relay, "held", 4)
+    read(relay, "a", 5, 6)
+    read(relay, "b", 7)
     files = [relay.write("a"), relay.write("b")]
+    read(relay, "held", 8)
     assert relay.transaction.eager
     assert not any(file.done() for file in files)
     assert relay.later()
@@ -43,15 +56,12 @@ def test_files_and_offsets_go_together(relay: Relay) -> None:
     assert relay.producer.steps == ["init", "begin", "produce a", "produce b", "offsets", "commit"]
     assert relay.producer.offsets == {0: 4}
     assert not relay.transaction.eager
-    assert relay.transaction.has(RelativePath("a"), version()), "its records may be read again"
-    after = Relay(relay.pool)
-    after.begin((4, relay.producer.texts[0]))
-    assert after.transaction.has(RelativePath("b"), version())
-    relay.watermark.release(HOLDER)
-    relay.watermark.done(0, 10)
+    second = after(relay, relay.pool)
+    assert [second.watermark.is_done(0, offset) for offset in range(4, 10)] == [False, True, True, True, False, False]
+    file = relay.write("held")
     assert relay.later()
-    assert relay.producer.offsets == {0: 11}
-    assert not relay.transaction.has(RelativePath("a"), version()), "nothing of it is read again"
+    file.result(LONG)
+    assert relay.producer.offsets == {0: 9}
 
 
 def test_nothing_is_committed_when_there_is_nothing_to_commit(relay: Relay) -> None:
@@ -64,9 +74,9 @@ def test_nothing_is_committed_when_there_is_nothing_to_commit(relay: Relay) -> N
 
 def test_offsets_are_committed_anew_before_a_broker_forgets_them(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     before = Relay(relay.pool)
-    before.watermark.hold(1, 3, HOLDER)
-    before.watermark.done(1, 4)
-    before.write("a", 1)
+    read(before, "held", 3, partition=1)
+    read(before, "a", 4, partition=1)
+    before.write("a")
     assert before.later()
     relay.begin((5, None), (3, before.producer.texts[1]), (-1001, None))
     assert relay.later()
@@ -76,9 +86,7 @@ def test_offsets_are_committed_anew_before_a_broker_forgets_them(relay: Relay, m
     assert relay.producer.offsets == {0: 5, 1: 3}
     assert relay.later()
     assert relay.producer.steps.count("commit") == 1
-    third = Relay(relay.pool)
-    third.begin((5, relay.producer.texts[0]), (3, relay.producer.texts[1]))
-    assert third.transaction.has(RelativePath("a"), version())
+    assert after(relay, relay.pool).watermark.is_done(1, 4)
 
 
 def test_what_is_not_sent_yet_is_waited_for(relay: Relay) -> None:
@@ -86,7 +94,7 @@ def test_what_is_not_sent_yet_is_waited_for(relay: Relay) -> None:
     relay.producer.unsent = 1
     assert not relay.later()
     with pytest.raises(KafkaException):
-        relay.transaction.now(cast(Consumer, FakeConsumer()), "source", relay.watermark, {0})
+        relay.transaction.now(cast(Consumer, FakeConsumer()), "source", {0})
     assert "offsets" not in relay.producer.steps
     relay.producer.unsent = 0
     assert relay.later()
@@ -131,12 +139,11 @@ def test_a_file_written_in_part_is_the_end(relay: Relay) -> None:
     with pytest.raises(Undone):
         relay.later()
     assert "commit" not in relay.producer.steps
-    assert not relay.transaction.has(RelativePath("part"), version())
 
 
 def test_who_waits_for_room_in_the_queue_hears_of_the_end(relay: Relay) -> None:
     relay.producer.errors["produce a"] = BufferError()
-    file = relay.pool.submit(relay.write_whole, "a", 0)
+    file = relay.pool.submit(relay.write_whole, "a")
     wait_for(lambda: relay.producer.steps.count("produce a") > 2, "tries", LONG)
     assert not relay.later(), "a file is being written"
     relay.transaction.close()
@@ -155,7 +162,7 @@ def test_another_that_took_over_is_named_to_all_who_write_at_that_moment(relay: 
     relay.producer.errors = {f"produce {name}": failure(KafkaError._FATAL) for name in "ab"}
     relay.producer.errors["abort"] = failure(KafkaError._FENCED)
     relay.producer.hanging.add("abort")
-    writing = [relay.pool.submit(relay.write_whole, name, 0) for name in "ab"]
+    writing = [relay.pool.submit(relay.write_whole, name) for name in "ab"]
     wait_for(lambda: {"produce a", "produce b", "abort"} <= set(relay.producer.steps), "both to fail", LONG)
     relay.producer.over.set()
     for each in writing:
@@ -178,19 +185,25 @@ def test_offsets_that_cannot_be_read_are_the_end(relay: Relay) -> None:
         relay.begin((-1001, None), error=KafkaError(KafkaError.UNSTABLE_OFFSET_COMMIT))
 
 
+@pytest.mark.parametrize(("limit", "crowded"), [(1000, False), (100, True), (70, None)])
 def test_a_crowd_is_told_and_more_than_can_be_remembered_is_the_end(
-    relay: Relay, monkeypatch: pytest.MonkeyPatch
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, limit: int, crowded: bool | None
 ) -> None:
-    monkeypatch.setattr(module, "_CROWD", 2)
-    monkeypatch.setattr(module, "MOST", 3)
-    relay.watermark.hold(0, 0, HOLDER)
-    for number in range(3):
-        assert relay.transaction.crowded == (number >= 2)
-        relay.watermark.done(0, number)
-        relay.write(str(number))
-        assert relay.later()
-    last = relay.write("last")
-    with pytest.raises(Undone, match="too many files"):
-        relay.later()
-    with pytest.raises(Undone):
-        last.result(LONG)
+    monkeypatch.setattr(module, "MOST_BYTES", limit)
+    chance = random.Random(1)
+    for number in range(300):
+        read(relay, f"held {number}", number) if chance.random() < 0.5 else relay.watermark.done(0, number)
+    whole = relay.write("whole")
+    if crowded is None:
+        with pytest.raises(Undone, match="remembered"):
+            relay.later()
+        with pytest.raises(Undone):
+            whole.result(LONG)
+        return
+    assert relay.later()
+    assert relay.transaction.crowded == crowded
+    for number in range(300):
+        relay.watermark.release(generation(f"held {number}"))
+    assert relay.later()
+    assert not relay.transaction.crowded
+    assert relay.producer.offsets == {0: 300}

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 
 from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
 from openmsi_core.deliveries import CompleteFile
-from openmsi_core.generation import Verdict, Version, judge, unfinished
+from openmsi_core.generation import Verdict, Version, judge
 from openmsi_core.paths import RelativePath, partition_of
 from openmsi_core.transaction import Transaction
 
 _log = logging.getLogger(__name__)
+
+_LARGE_AT_ONCE = 8
+"""Files that were too large for one record: all that have begun must end before anything is committed."""
 
 _REMEMBERED = 10_000
 """Paths of which the last version is known, so that an older one is not begun. Readers of the target judge anew."""
@@ -29,21 +32,19 @@ class TopicDestination:
         self._chunk_size = chunk_size
         self._last: OrderedDict[RelativePath, Version] = OrderedDict()
         self._lock = threading.Lock()
+        self._large = threading.Semaphore(_LARGE_AT_ONCE)
 
     def verdict(self, path: RelativePath, version: Version) -> Verdict:
         """As `Destination.verdict`."""
-        last = self._last.get(path)
-        # Of a whole file that comes again after another version, the log says whether it was read again or sent again.
-        if self._transaction.has(path, version) and (last is None or version == unfinished(version)):
-            return Verdict.REPEAT
-        return judge(version, last)
+        return judge(version, self._last.get(path))
 
     def deliver(self, file: CompleteFile) -> Verdict:
         """As `Destination.deliver`: on return the file is committed. Raises Undone."""
         path, version = file.generation.path, file.version
         verdict = self.verdict(path, version)
         if verdict is Verdict.NEWER:
-            self._write(file)
+            with contextlib.nullcontext() if file.sealed is None else self._large:
+                self._write(file)
             self._remember(path, version)
         if file.staged is not None:
             with contextlib.suppress(OSError):
@@ -62,7 +63,7 @@ class TopicDestination:
         partition = partition_of(path, self._partitions)
         # Of a file that comes from an uploader of ours, everything that says which of two versions wins stays as it is.
         headers = encode_headers(Upload(version.upload_id, version.source, file.size)) if version.upload_id else []
-        with self._transaction.writing(path, version, file.partition) as write:
+        with self._transaction.writing(file.generation) as write:
             for chunk in self._chunks(file):
                 write(self._topic, encode_key(chunk), encode_value(chunk), partition, headers)
         _log.info("relayed %s (%d bytes, partition %d)", path, file.size, partition)

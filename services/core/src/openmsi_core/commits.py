@@ -13,17 +13,23 @@ _log = logging.getLogger(__name__)
 
 
 class Commits(Protocol):
-    """Commits what the watermark allows. All methods belong to the receiver's thread."""
+    """Commits what its watermark allows. All methods belong to the receiver's thread."""
+
+    @property
+    def watermark(self) -> Watermark[Generation]:
+        """Says what is done, and holds what is not."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a restart may go on behind what is staged: not where each record of a file must be known."""
 
     def begin(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
         """These partitions are read by this process from now on; called inside poll()."""
 
-    def later(self, consumer: Consumer, topic: str, watermark: Watermark[Generation]) -> bool:
+    def later(self, consumer: Consumer, topic: str) -> bool:
         """Commit without holding up the loop. False = call again soon: something must come to its end first."""
 
-    def now(
-        self, consumer: Consumer, topic: str, watermark: Watermark[Generation], partitions: Collection[int]
-    ) -> None:
+    def now(self, consumer: Consumer, topic: str, partitions: Collection[int]) -> None:
         """Commit for ``partitions``; durable on return. Blocks for a few seconds at most. Raises KafkaException."""
 
     def close(self) -> None:
@@ -48,8 +54,10 @@ class ConsumerCommits:
     pause = 0.05
     eager = False
     crowded = False
+    resumes = True
 
     def __init__(self) -> None:
+        self.watermark = Watermark[Generation]()
         self._failed: set[int] = set()
 
     def __call__(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
@@ -62,24 +70,22 @@ class ConsumerCommits:
     def close(self) -> None:
         """Nothing to do."""
 
-    def later(self, consumer: Consumer, topic: str, watermark: Watermark[Generation]) -> bool:
+    def later(self, consumer: Consumer, topic: str) -> bool:
         """Ask for a commit; whether it was made is known before the next call."""
-        watermark.uncommitted(self._failed)
+        self.watermark.uncommitted(self._failed)
         self._failed.clear()
-        if offsets := watermark.advanced():
+        if offsets := self.watermark.advanced():
             try:
                 consumer.commit(offsets=places_at(topic, offsets), asynchronous=True)
             except KafkaException as error:
                 _log.debug("offsets are committed later: %s", error)
             else:
-                watermark.committed(offsets)
+                self.watermark.committed(offsets)
         return True
 
-    def now(
-        self, consumer: Consumer, topic: str, watermark: Watermark[Generation], partitions: Collection[int]
-    ) -> None:
+    def now(self, consumer: Consumer, topic: str, partitions: Collection[int]) -> None:
         """As `Commits.now`."""
-        if offsets := watermark.committables(partitions):
+        if offsets := self.watermark.committables(partitions):
             consumer.commit(offsets=places_at(topic, offsets), asynchronous=False)
 
 

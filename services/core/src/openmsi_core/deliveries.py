@@ -16,6 +16,9 @@ from openmsi_core.staging import Sealed
 
 Outcome = TypeVar("Outcome")
 
+_REFUSED_FILES = 1000
+"""That many may wait while others get through: their bytes wait on disk."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompleteFile:
@@ -69,6 +72,8 @@ class Deliveries(Generic[Outcome]):
         self._since: dict[Generation, float] = {}
         self._bytes = 0
         self._retries: dict[Generation, tuple[float, CompleteFile]] = {}
+        self._refused: set[Generation] = set()
+        """Tried in vain before another got through: it is they that are refused, so they keep nobody from it."""
         self._failures: dict[Generation, int] = {}
         self._trouble: str | None = None
 
@@ -80,7 +85,10 @@ class Deliveries(Generic[Outcome]):
     @property
     def full(self) -> bool:
         """Whether no more should be submitted for now."""
-        return len(self._since) >= self._max_files or self._bytes >= self._max_bytes
+        refused = len(self._refused)
+        return (
+            len(self._since) - refused >= self._max_files or refused >= _REFUSED_FILES or self._bytes >= self._max_bytes
+        )
 
     @property
     def oldest(self) -> float | None:
@@ -111,6 +119,8 @@ class Deliveries(Generic[Outcome]):
                     self._put_off(finished.file, finished.error)
                 else:
                     self._end(finished.file)
+                    if finished.error is None:
+                        self._refused |= self._failures.keys()
                     done.append(finished)
         except queue.Empty:
             return done
@@ -128,7 +138,7 @@ class Deliveries(Generic[Outcome]):
     def close(self) -> None:
         """Wait for the threads and forget the rest. Nothing new is begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for books in (self._by_path, self._since, self._retries, self._failures):
+        for books in (self._by_path, self._since, self._retries, self._failures, self._refused):
             books.clear()
 
     def _run(self, file: CompleteFile) -> None:
@@ -151,6 +161,7 @@ class Deliveries(Generic[Outcome]):
 
     def _end(self, file: CompleteFile) -> None:
         self._failures.pop(file.generation, None)
+        self._refused.discard(file.generation)
         self._since.pop(file.generation, None)
         self._bytes -= len(file.data or b"")
         waiting = self._by_path[file.generation.path.text]

@@ -43,10 +43,11 @@ class Gate:
             if self._group == group:
                 self.check()
 
-    def waits(self, patience: float) -> bool:
-        """Whether somebody is done, and either all are or that was more than ``patience`` seconds ago."""
+    def waits(self, linger: float, patience: float) -> bool:
+        """Whether somebody has been done for ``linger`` seconds and all are, or somebody for ``patience`` seconds."""
         with self.lock:
-            return self._since is not None and (not self._busy or time.monotonic() - self._since > patience)
+            seconds = 0.0 if self._since is None else time.monotonic() - self._since
+            return self._since is not None and seconds >= (patience if self._busy else linger)
 
     def close(self, seconds: float) -> bool:
         """Let nobody in any more; returns whether all are done, within ``seconds``. Raises what `end` was given."""

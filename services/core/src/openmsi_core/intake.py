@@ -124,7 +124,7 @@ class Intake:
         self.notes["quarantined"] += 1
 
     def give_way(self, file: OpenFile) -> None:
-        """As `park`, for a while: too many files were finished after this one began. It goes on when a chunk comes."""
+        """As `park`, for a while: too much was finished after this one began. It goes on when a chunk comes."""
         self._set_aside(file, "it is still coming; what came after it was finished first")
         _log.debug("set the unfinished file %s aside", file.generation.path)
 

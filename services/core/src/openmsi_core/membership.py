@@ -10,8 +10,6 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from openmsi_core.beginning import beginning
 from openmsi_core.commits import Commits, places_at
-from openmsi_core.generation import Generation
-from openmsi_core.watermark import Watermark
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +20,7 @@ _LEAVE_SECONDS = 4.0
 
 
 class Membership:
-    """Commits what the watermark allows: every second, before partitions are given away, and at the end.
+    """Commits what ``commits`` allows: every second, before partitions are given away, and at the end.
 
     ``begin(partitions)`` says where to begin to read those that need not begin at their committed offset;
     ``before_leaving(partitions)`` may finish what is nearly done; ``forget(partitions)`` must drop everything about
@@ -34,7 +32,6 @@ class Membership:
         self,
         consumer: Consumer,
         topic: str,
-        watermark: Watermark[Generation],
         commits: Commits,
         begin: Callable[[set[int]], dict[int, int]],
         before_leaving: Callable[[set[int]], None],
@@ -42,7 +39,6 @@ class Membership:
     ) -> None:
         self._consumer = consumer
         self._topic = topic
-        self._watermark = watermark
         self._commits = commits
         self._begin = begin
         self._before_leaving = before_leaving
@@ -96,7 +92,7 @@ class Membership:
         now = time.monotonic()
         if now < self._next_commit and not self._commits.eager:
             return
-        if self._commits.later(self._consumer, self._topic, self._watermark):
+        if self._commits.later(self._consumer, self._topic):
             self._next_commit = now + _COMMIT_SECONDS
 
     def commit_soon(self) -> None:
@@ -120,7 +116,7 @@ class Membership:
 
     def _commit_now(self, partitions: Collection[int]) -> None:
         try:
-            self._commits.now(self._consumer, self._topic, self._watermark, partitions)
+            self._commits.now(self._consumer, self._topic, partitions)
         except KafkaException as error:
             _log.warning("offsets were not committed, some files will be read again: %s", error.args[0].str())
 

@@ -14,7 +14,6 @@ A receiver is this loop with a destination. What is true at each step, also afte
 """
 
 import logging
-import math
 import threading
 import time
 from collections import deque
@@ -43,7 +42,6 @@ from openmsi_core.retry import Backoff
 from openmsi_core.scatter import ScatterWarning
 from openmsi_core.staging import NotYet, Staging
 from openmsi_core.status import Status
-from openmsi_core.watermark import Watermark
 
 _log = logging.getLogger(__name__)
 
@@ -76,14 +74,12 @@ class Receiver:
         self._commits = commits
         self._policy = policy
         self._counts = counts or Counters()
-        watermark = self._watermark = Watermark[Generation]()
+        watermark = self._watermark = commits.watermark
         self._intake = Intake(destination, staging, quarantine, watermark, policy.wanted)
         self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES)
-        log = f"{policy.topic_id}/{policy.group}" if policy.topic_id else ""
+        log = f"{policy.topic_id}/{policy.group}" if policy.topic_id and commits.resumes else ""
         self._resume = Resume(self._intake, staging, watermark, log)
-        self._membership = Membership(
-            consumer, policy.topic, watermark, commits, self._begin, self._finish, self._forget
-        )
+        self._membership = Membership(consumer, policy.topic, commits, self._begin, self._finish, self._forget)
         self._decoders = ThreadPoolExecutor(2, "decode")
         self._reader = Reader(consumer, self._decoders)
         self._backlog: deque[Incoming] = deque()
@@ -133,8 +129,8 @@ class Receiver:
         self._poll()
         if not self._commits.crowded:
             self._work_off()
-        elif self._make_way() and not len(self._deliveries):  # those stand in the way, too, and come to an end
-            self._work_off(most_files=1)
+        elif not self._disk.waiting:
+            self._make_way()
         self._collect(self._commits.pause if self._backlog else 0.0)
         if self._deliveries.trouble:
             self._troubles.say(self._deliveries.trouble)
@@ -166,11 +162,12 @@ class Receiver:
         for error, partition in errors:
             self._on_error(error, partition)
 
-    def _work_off(self, most_files: float = math.inf) -> None:
-        while self._backlog and most_files > 0 and not self._deliveries.full and not self._disk.waiting:
+    def _work_off(self) -> None:
+        while self._backlog and not self._deliveries.full and not self._disk.waiting:
             arrival = self._backlog[0].arrival.result()
+            done = self._watermark.is_done(arrival.record.partition, arrival.record.offset)
             try:
-                complete = self._intake.take(arrival)
+                complete = None if done else self._intake.take(arrival)
             except StagedBytesLost as error:
                 assert isinstance(arrival, Piece)  # poison is not staged
                 self._read_again(arrival.generation, error)
@@ -187,7 +184,6 @@ class Receiver:
             self._counts.processed(size_of(arrival))
             if complete is not None:
                 self._deliveries.submit(complete)
-                most_files -= 1
 
     def _collect(self, timeout: float) -> None:
         for finished in self._deliveries.collect(timeout):
@@ -256,20 +252,17 @@ class Receiver:
         if len(self._membership.assigned) < self._policy.topic_partitions:
             self._scatter.look(self._intake.stalled(_SCATTER_SECONDS))
 
-    def _make_way(self) -> bool:
-        """Let all that is incomplete go on later, from quarantine, so that offsets can pass it; False = not now."""
-        if self._disk.waiting:
-            return False
+    def _make_way(self) -> None:
+        """Let all that is incomplete go on later, from quarantine, so that offsets can pass it."""
         try:
             for file in [file for file in self._intake.files if file.missing > 0]:
                 self._set_aside(file, self._intake.give_way)
         except Retryable as error:
             self._disk.failed(str(error))
             self._troubles.say(str(error))
-            return False
-        self._disk.succeeded()
-        self._membership.commit_soon()
-        return True
+        else:
+            self._disk.succeeded()
+            self._membership.commit_soon()
 
     def _set_aside(self, file: OpenFile, park: Callable[[OpenFile], None]) -> None:
         try:

@@ -2,8 +2,8 @@
 
 One transaction after the other, each with the files that several threads have written; each thread waits until its
 file is committed. The offsets never pass an unfinished file, so after a restart the records of files that were finished
-meanwhile are read once more. Which these are is remembered with the offsets (`written`). Sources: KIP-98
-(transactions), KIP-447 (offsets in them).
+meanwhile are read once more. Which these are is kept with the offsets (`exact`). Sources: KIP-98 (transactions),
+KIP-447 (offsets in them).
 """
 
 import contextlib
@@ -15,21 +15,19 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from openmsi_core.errors import OpenMSIError, Undone
+from openmsi_core.exact import MOST_BYTES, ExactWatermark
 from openmsi_core.gate import Gate
-from openmsi_core.generation import Generation, Version
+from openmsi_core.generation import Generation
 from openmsi_core.in_time import in_time
 from openmsi_core.kafka_errors import translate_in_transaction
-from openmsi_core.paths import RelativePath
-from openmsi_core.watermark import Watermark
-from openmsi_core.written import MOST, Written
 
 _log = logging.getLogger(__name__)
 
-_CROWD = 150  # far below `MOST`: files that wait to be written stand in the way as well, and cannot give way
 _BEGIN_SECONDS = 15.0  # for an answer at the beginning: whoever comes anew would have to wait from the start
 _ANSWER_SECONDS = 8.0
 _LAST_SECONDS = 1.0  # for an answer at the end: a program that was told to stop has 10 s in all
 _WAIT_SECONDS = 0.2
+_LINGER_SECONDS = 0.01  # of the first file that is written, for others that are about to be
 _PATIENCE_SECONDS = 0.5  # of files that are written, with those that are being written
 _RENEW_SECONDS = 3600.0  # brokers forget offsets, and what is noted with them, that nobody commits for some days
 
@@ -44,19 +42,21 @@ class Transaction:
     """
 
     pause = 0.003  # to write a few small files
+    crowded = False
+    resumes = False
 
     def __init__(self, producer: Producer, purpose: str) -> None:
-        """``purpose`` says where to, see `Written`.
+        """``purpose`` says where to, see `ExactWatermark`.
 
         Blocks until transactions of an earlier process with the same transactional.id have ended. Raises ConfigError
         when the broker refuses, Undone when it does not answer.
         """
         self._producer = producer
-        self._written = Written(purpose)
+        self.watermark = ExactWatermark[Generation](purpose)
         self._gate = Gate()
         self._aborting = threading.Lock()
         self._begun = False
-        self._committed: dict[int, int] = {}  # when we began
+        self._written: set[Generation] = set()  # in this transaction
         self._renew = time.monotonic() + _RENEW_SECONDS
         self._seconds = _BEGIN_SECONDS
         self._call(producer.init_transactions)
@@ -73,26 +73,21 @@ class Transaction:
                 self._call(self._producer.abort_transaction)
             self._begun = False
 
-    def has(self, path: RelativePath, version: Version) -> bool:
-        """Whether this version was written, and some record of it may be read again."""
-        with self._gate.lock:
-            return self._written.has(path, version)
-
     @contextlib.contextmanager
-    def writing(self, path: RelativePath, version: Version, partition: int) -> Iterator[Write]:
-        """Write one file inside; ``partition`` is one that its records were read from.
+    def writing(self, generation: Generation) -> Iterator[Write]:
+        """Write one file inside.
 
         Blocks until the file is committed, which may need other files to be written first. After an error inside
         nothing is committed any more, for a part of the file is there. Raises Undone and ConfigError.
         """
-        with self._gate.inside(self._begin, lambda: self._written.add(path, version, partition)):
+        with self._gate.inside(self._begin, lambda: self._written.add(generation)):
             try:
                 yield self._write
             except Exception as error:
-                raise self._gate.end(Undone(f"{path} was written in part ({error})")) from error
+                raise self._gate.end(Undone(f"{generation.path} was written in part ({error})")) from error
 
     def begin(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
-        """As `Commits.begin`: learn what was written of these partitions by whoever read them before.
+        """As `Commits.begin`: learn what was done of these partitions by whoever read them before.
 
         Raises Undone when the broker does not say.
         """
@@ -102,55 +97,50 @@ class Transaction:
                 if place.error is not None:
                     raise KafkaException(place.error)
         self._seconds = _ANSWER_SECONDS
-        self._committed |= {place.partition: place.offset for place in committed if place.offset >= 0}
-        if count := self._written.restore({place.partition: place.metadata for place in committed}):
-            _log.info("%d files that were finished before are not written again", count)
+        known = 0
+        for place in committed:
+            if place.offset >= 0:
+                known += self.watermark.restore(place.partition, place.offset, place.metadata)
+        if known:
+            _log.info("%d records of files that were finished before are skipped", known)
 
     @property
     def eager(self) -> bool:
         """As `Commits.eager`."""
-        return self._gate.waits(_PATIENCE_SECONDS)
+        return self._gate.waits(_LINGER_SECONDS, _PATIENCE_SECONDS)
 
-    @property
-    def crowded(self) -> bool:
-        """As `Commits.crowded`."""
-        with self._gate.lock:
-            return self._written.most >= _CROWD
-
-    def later(self, consumer: Consumer, topic: str, watermark: Watermark[Generation]) -> bool:
+    def later(self, consumer: Consumer, topic: str) -> bool:
         """As `Commits.later`; waits a moment for what is being written. Raises Undone and ConfigError."""
         if not self._gate.close(_WAIT_SECONDS):  # so that no further file begins, however long the others take
             return False
-        if self._begun or watermark.advanced() or time.monotonic() > self._renew:
+        if self._begun or self.watermark.advanced() or time.monotonic() > self._renew:
             with self._errors():
                 unsent = self._producer.flush(_WAIT_SECONDS)
             if unsent:  # a slow line, or a broker that is away
                 return False
-            self._commit(consumer, topic, watermark)
+            self._commit(consumer, topic)
         self._gate.release()
         return True
 
-    def now(
-        self, consumer: Consumer, topic: str, watermark: Watermark[Generation], _partitions: Collection[int]
-    ) -> None:
+    def now(self, consumer: Consumer, topic: str, _partitions: Collection[int]) -> None:
         """As `Commits.now`, for all partitions; does not wait for the end of a long file. Raises as `later`, too."""
-        if not self.later(consumer, topic, watermark):
+        if not self.later(consumer, topic):
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the last transaction was not committed"))
 
-    def _commit(self, consumer: Consumer, topic: str, watermark: Watermark[Generation]) -> None:
-        reached = self._committed | watermark.reached()
-        offsets = self._committed | watermark.committables(reached)
-        self._written.close_batch(reached)
-        self._written.forget(offsets)
-        if self._written.most > MOST:  # crowded for long: a partition is not being read
-            raise self._gate.end(Undone("too many files were finished after one that was not"))
-        texts = self._written.texts(reached)
-        places = [TopicPartition(topic, p, offset, texts[p]) for p, offset in offsets.items()]
+    def _commit(self, consumer: Consumer, topic: str) -> None:
+        places = [TopicPartition(topic, p, *place) for p, place in self.watermark.places(self._written).items()]
+        longest = max((len(place.metadata or "") for place in places), default=0)
+        self.crowded = longest > MOST_BYTES // 2
+        if longest > MOST_BYTES:  # within one turn, or nothing could give way
+            raise self._gate.end(Undone("more was finished behind files that are not than can be remembered"))
         self._begin()
         self._call(self._producer.send_offsets_to_transaction, places, consumer.consumer_group_metadata())
         self._call(self._producer.commit_transaction)
         self._begun = False
-        watermark.committed(offsets)
+        for generation in self._written:
+            self.watermark.release(generation)
+        self._written.clear()
+        self.watermark.committed({place.partition: place.offset for place in places})
         self._renew = time.monotonic() + _RENEW_SECONDS
 
     def _begin(self) -> None:

@@ -30,6 +30,10 @@ class Watermark(Generic[Token]):
         """The record at ``offset`` needs no more than what is held for it."""
         self._next[partition] = max(self._next.get(partition, 0), offset + 1)
 
+    def is_done(self, _partition: int, _offset: int) -> bool:
+        """Whether nothing is to be done with a record that is read again: never known here, the destination says so."""
+        return False
+
     def release(self, token: Token) -> None:
         """What ``token`` stood for is durably done (or in quarantine) in every partition."""
         for held in self._held.values():
