@@ -186,7 +186,12 @@ class Inside:
 
     @property
     def uploads(self) -> list[str]:
-        """Keys of multipart uploads that are neither completed nor aborted."""
+        """Keys of multipart uploads that are neither completed nor aborted; not those that a store is tried with."""
+        return [key for key in self.all_uploads if "/.openmsi/" not in key]
+
+    @property
+    def all_uploads(self) -> list[str]:
+        """As `uploads`, with those that a store is tried with."""
         try:
             found = self.client.list_multipart_uploads(Bucket=self.name)
         except self.client.exceptions.NoSuchUpload:  # so says rclone of a bucket without any

@@ -1,5 +1,6 @@
 """A bucket: what is in place under a key, and how bytes get there. Knows S3, and nothing of Kafka."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 from openmsi_core.errors import Retryable
 from openmsi_s3_transfer.checksums import Checksum, checksum_of
 from openmsi_s3_transfer.client import Clients
-from openmsi_s3_transfer.refusals import refusals, status_of
+from openmsi_s3_transfer.refusals import Changed, refusals, status_of
 
 _READ = 1 << 20
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
@@ -79,7 +80,7 @@ class Bucket:
                 if status_of(error) == 404:
                     return None
                 raise
-        return Placed(int(found["ContentLength"]), found.get("Metadata", {}), str(found["ETag"]))
+            return Placed(int(found["ContentLength"]), found.get("Metadata", {}), str(found["ETag"]))
 
     def put(self, wanted: Wanted, data: bytes, placed: Placed | None) -> None:
         """Make a small object at once; durable on return. Raises Changed unless ``placed`` is what it replaces."""
@@ -90,6 +91,14 @@ class Bucket:
                 **checksum_of([data], self.abilities.checksum),
                 **self.condition(placed),
             )
+
+    def refuses_such(self, wanted: Wanted) -> None:
+        """Raise BadFile when the store takes no object of that key at all; it is asked with bytes it must refuse."""
+        if not self.abilities.conditions or self.abilities.checksum != "sha256":
+            return  # it might take them
+        with contextlib.suppress(Retryable, Changed), refusals(self.clients.endpoint, self.name):
+            wrong = checksum_of([b"not that"], self.abilities.checksum)
+            self.clients.quick.put_object(Body=b"", **self.beginning(wanted), **wrong, IfNoneMatch="*")
 
     def condition(self, placed: Placed | None) -> dict[str, str]:
         """The argument for boto3 that makes the store refuse when not ``placed`` is in place."""

@@ -15,7 +15,7 @@ from openmsi_core.generation import Verdict, Version, is_unfinished, judge
 from openmsi_core.paths import RelativePath
 from openmsi_s3_transfer.bucket import Bucket, Placed, Wanted
 from openmsi_s3_transfer.keys import DEFAULT_TEMPLATE, content_type, key_of
-from openmsi_s3_transfer.marks import marked_version, marks_of
+from openmsi_s3_transfer.marks import has_its_size, marked_version, marks_of
 from openmsi_s3_transfer.multipart import Multipart
 from openmsi_s3_transfer.refusals import Busy, Changed
 
@@ -47,7 +47,8 @@ class BucketDestination:
         self._clock = clock
         self._quiet_until = 0.0
         self._busy_until = 0.0
-        self._repeat: tuple[RelativePath, str, bytes] | None = None
+        self._puts = 0  # deliveries that may have put something: what was known before may be over
+        self._repeat: tuple[RelativePath, str, bytes, int] | None = None
         self._repeat_until = 0.0
 
     def verdict(self, path: RelativePath, version: Version) -> Verdict:
@@ -58,7 +59,8 @@ class BucketDestination:
         """
         if not is_unfinished(version):
             return Verdict.NEWER
-        if (path, version.upload_id, version.file_hash) == self._repeat and self._clock() < self._repeat_until:
+        asked = (path, version.upload_id, version.file_hash, self._puts)
+        if asked == self._repeat and self._clock() < self._repeat_until:
             return Verdict.REPEAT
         if self._clock() < self._quiet_until:
             raise Retryable("the store did not answer a moment ago")
@@ -69,8 +71,14 @@ class BucketDestination:
             raise
         marked = None if placed is None else marked_version(placed.metadata, self._topic)
         verdict = judge(version, marked)
+        if (
+            verdict is Verdict.REPEAT
+            and placed is not None
+            and (self._verify == "full" or not has_its_size(placed.metadata, placed.size))
+        ):
+            return Verdict.NEWER  # whoever put it may have died before looking at it: `deliver` does
         if verdict is Verdict.REPEAT:  # for each of its records that is read again
-            self._repeat = (path, version.upload_id, version.file_hash)
+            self._repeat = asked
             self._repeat_until = self._clock() + _TRUST_SECONDS
         return verdict
 
@@ -83,6 +91,8 @@ class BucketDestination:
         except Busy as error:
             self._busy_until = max(self._busy_until, self._clock() + error.seconds)
             raise
+        finally:
+            self._puts += 1
         path = file.generation.path
         if verdict is Verdict.NEWER:
             _log.info("put %s (%d bytes, partition %d)", path, file.size, file.partition)

@@ -22,6 +22,8 @@ class Clients:
     """Asks once and waits for seconds only: what fails is tried again by the receiver, after its back-off."""
     patient: Any
     """For the parts of large files: one lost connection must not cost all that was sent before."""
+    steady: Any
+    """Asks once and waits for long: for what may not be asked again while the store is still at it."""
     endpoint: str
     """For messages."""
     region: str
@@ -37,7 +39,7 @@ def make_clients(settings: TransferSettings) -> Clients:
         region = s3.get("region") or session.region_name or "us-east-1"
 
         def client(attempts: int, read_seconds: int) -> Any:
-            return session.client(
+            made = session.client(
                 "s3",
                 region_name=region,
                 endpoint_url=s3.get("endpoint_url"),
@@ -46,11 +48,18 @@ def make_clients(settings: TransferSettings) -> Clients:
                 verify=str(settings.ca_bundle) if settings.ca_bundle else None,
                 config=_config(attempts, read_seconds, settings.n_threads + PARTS_AT_ONCE),
             )
+            # botocore asks HeadBucket where a redirect leads; redirected itself, that would ask again, without end.
+            made.meta.events.register("before-call.s3.HeadBucket", _no_further)
+            return made
 
         quick = client(1, 15)
-        return Clients(quick, client(4, 120), str(quick.meta.endpoint_url), region)
+        return Clients(quick, client(4, 120), client(1, 120), str(quick.meta.endpoint_url), region)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(f"the store cannot be used as [s3] of the config file says: {error}") from None
+
+
+def _no_further(params: dict[str, Any], **_: object) -> None:
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _config(attempts: int, read_seconds: int, connections: int) -> Config:
@@ -61,6 +70,9 @@ def _config(attempts: int, read_seconds: int, connections: int) -> Config:
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
+        # Each body comes with a checksum in a header that is signed: to hash it once more for the signature doubles the
+        # work of both ends.
+        s3={"payload_signing_enabled": False},
         request_checksum_calculation="when_required",  # we give our own where the store takes it
         response_checksum_validation="when_required",
     )

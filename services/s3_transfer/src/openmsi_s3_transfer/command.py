@@ -19,11 +19,11 @@ from openmsi_s3_transfer.bucket_destination import BucketDestination
 from openmsi_s3_transfer.client import make_clients
 from openmsi_s3_transfer.crew import Crew, result_of
 from openmsi_s3_transfer.multipart import Multipart
-from openmsi_s3_transfer.probe import create, refuse, wait_for_bucket
 from openmsi_s3_transfer.prompt import Prompt
 from openmsi_s3_transfer.quiet import Quiet
 from openmsi_s3_transfer.settings import TransferSettings
 from openmsi_s3_transfer.unfinished import Unfinished
+from openmsi_s3_transfer.wait_for_bucket import create, refuse, wait_for_bucket
 
 _log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ openmsi-topic       the topic
 openmsi-partition   where its last chunk was read
 openmsi-offset      of its newest record
 openmsi-timestamp   Kafka's, of the same record, in milliseconds
+openmsi-size        bytes
 ==================  ============================================================
 
 Some 1,600 bytes at most; S3 allows 2,048.
@@ -33,6 +34,7 @@ def marks_of(file: CompleteFile, topic: str) -> dict[str, str]:
         "openmsi-partition": str(file.partition),
         "openmsi-offset": str(version.logged[1]),
         "openmsi-timestamp": str(version.logged[0]),
+        "openmsi-size": str(file.size),
     }
 
 
@@ -55,3 +57,9 @@ def marked_version(metadata: Mapping[str, str], topic: str | None = None) -> Ver
         )
     except (KeyError, ValueError):
         return None
+
+
+def has_its_size(metadata: Mapping[str, str], size: int) -> bool:
+    """Whether an object of ``size`` bytes is as long as it says; one that does not say counts as such."""
+    marks = {name.lower(): value for name, value in metadata.items()}
+    return marks.get("openmsi-size", str(size)) == str(size)

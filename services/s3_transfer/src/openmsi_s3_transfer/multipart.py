@@ -19,6 +19,7 @@ from openmsi_core.staging import Sealed
 from openmsi_s3_transfer.bucket import Bucket, Placed, Wanted
 from openmsi_s3_transfer.checksums import checksum_of
 from openmsi_s3_transfer.client import PARTS_AT_ONCE
+from openmsi_s3_transfer.complete import complete
 from openmsi_s3_transfer.crew import Crew
 from openmsi_s3_transfer.refusals import error_code, refusals, status_of
 from openmsi_s3_transfer.unfinished import UNKNOWN, Unfinished
@@ -65,7 +66,7 @@ class Multipart:
         try:
             with self._begun(wanted) as upload_id:
                 parts = self._send(wanted.key, upload_id, file, size, staged)
-                self._complete(wanted.key, upload_id, parts, placed)
+                complete(self._bucket, wanted, upload_id, parts, placed, self._stop)
         finally:
             os.close(file)
 
@@ -156,17 +157,6 @@ class Multipart:
             )
         sent = {name: value for name, value in checksum.items() if name != "ContentMD5"}
         return {"PartNumber": number, "ETag": answer["ETag"], **sent}
-
-    def _complete(self, key: str, upload_id: str, parts: list[dict[str, Any]], placed: Placed | None) -> None:
-        bucket = self._bucket
-        with refusals(bucket.clients.endpoint, bucket.name):
-            bucket.clients.patient.complete_multipart_upload(
-                Bucket=bucket.name,
-                Key=key,
-                UploadId=upload_id,
-                MultipartUpload={"Parts": parts},
-                **bucket.condition(placed),
-            )
 
 
 def _noting(pieces: Iterator[bytes], check: xxh3_128) -> Iterator[bytes]:

@@ -2,81 +2,21 @@
 
 import contextlib
 import logging
-import threading
-from collections.abc import Callable, Mapping
-from uuid import uuid4
+from collections.abc import Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from openmsi_core.errors import BadFile, ConfigError, Retryable
-from openmsi_core.kafka import Troubles
-from openmsi_core.paths import RESERVED
-from openmsi_core.status import Status
 from openmsi_s3_transfer.bucket import NO_OPTIONS, Abilities, Bucket, Placed, Wanted
-from openmsi_s3_transfer.checksums import Checksum
+from openmsi_s3_transfer.checksums import Checksum, checksum_of
 from openmsi_s3_transfer.client import Clients
-from openmsi_s3_transfer.crew import Crew, result_of
-from openmsi_s3_transfer.keys import prefix_of
 from openmsi_s3_transfer.refusals import Busy, Changed, NoBucket, refusals, status_of
-from openmsi_s3_transfer.settings import TransferSettings
 
 _log = logging.getLogger(__name__)
 
 _TEXT = b"OpenMSI streaming tries here what this store can do; this may be deleted.\n"
-_PAUSE_SECONDS = 2.0
 _NO_SUCH_TAG = '"00000000000000000000000000000000"'
 _NOT_KNOWN = {400, 411, 412, 501}  # how stores refuse a header they do not know
-
-
-def wait_for_bucket(
-    clients: Clients,
-    settings: TransferSettings,
-    make: Callable[[Clients, str], None],
-    troubles: Troubles,
-    stop: threading.Event,
-    beat: Callable[[Status], None],
-) -> Bucket | None:
-    """The bucket, as soon as it can be written, however long that takes; None when ``stop`` is set before.
-
-    ``make`` is called when it is missing. Raises ConfigError as ``make`` and `find_abilities` do.
-    """
-    name, options = settings.bucket_name, settings.object_options
-    prefix = prefix_of(settings.topic_name, settings.key_template)
-    crew = Crew(1, "probe")
-    while not stop.is_set():
-        try:
-            key = f"{prefix}{RESERVED}/probe-{uuid4().hex}"
-            abilities = result_of(crew.submit(find_abilities, clients, name, key, options), stop)
-            return Bucket(clients, name, abilities, options)
-        except NoBucket:
-            try:
-                make(clients, name)
-                continue
-            except Retryable as error:
-                trouble: Retryable = error
-        except Retryable as error:
-            trouble = error
-        troubles.say(str(trouble))
-        beat(Status(waiting_for=str(trouble)))
-        stop.wait(max(_PAUSE_SECONDS, trouble.seconds if isinstance(trouble, Busy) else 0.0))
-    return None
-
-
-def refuse(clients: Clients, name: str) -> None:
-    """For `wait_for_bucket`: a missing bucket is a mistake. Raises ConfigError."""
-    raise ConfigError(f"there is no bucket {name} at {clients.endpoint}: make it, or let --create_bucket make it")
-
-
-def create(clients: Clients, name: str) -> None:
-    """For `wait_for_bucket`: make it. Raises Retryable."""
-    place = {} if clients.region == "us-east-1" else {"LocationConstraint": clients.region}
-    with refusals(clients.endpoint, name):
-        try:
-            clients.quick.create_bucket(Bucket=name, **({"CreateBucketConfiguration": place} if place else {}))
-        except ClientError as error:
-            if error.response["Error"].get("Code") != "BucketAlreadyOwnedByYou":
-                raise
-    _log.info("made the bucket %s at %s", name, clients.endpoint)
 
 
 def find_abilities(clients: Clients, name: str, key: str, options: Mapping[str, str] = NO_OPTIONS) -> Abilities:
@@ -89,6 +29,7 @@ def find_abilities(clients: Clients, name: str, key: str, options: Mapping[str, 
         checksum = _find_checksum(clients, name, key, options)
         bucket = Bucket(clients, name, Abilities(conditions=True, checksum=checksum), options)
         conditions = all(_refuses(bucket, key, placed) for placed in (None, Placed(0, {}, _NO_SUCH_TAG)))
+        conditions = conditions and _refuses_complete(bucket, key)
         _look_at_options(clients, name, key, options)
     except BadFile as error:
         raise ConfigError(f"no object can be made in bucket {name} under {key}: {error}") from None
@@ -138,7 +79,21 @@ def _first_checksum(clients: Clients, name: str, key: str, options: Mapping[str,
             raise
         Bucket(clients, name, Abilities(conditions=False, checksum="md5"), options).put(wanted, _TEXT, None)
         return "md5"
-    return "sha256"
+    bucket = Bucket(clients, name, Abilities(conditions=False, checksum="sha256"), options)
+    return "sha256" if _looks_at_sha256(bucket, wanted) else "md5"
+
+
+def _looks_at_sha256(bucket: Bucket, wanted: Wanted) -> bool:
+    """Whether the store compares: some take a checksum that they do not know, and ignore it."""
+    wrong = checksum_of([b"not that"], "sha256")
+    with refusals(bucket.clients.endpoint, bucket.name):
+        try:
+            bucket.clients.quick.put_object(Body=_TEXT, **bucket.beginning(wanted), **wrong)
+        except ClientError as error:
+            if status_of(error) != 400:
+                raise
+            return True
+    return False
 
 
 def _look_at_options(clients: Clients, name: str, key: str, options: Mapping[str, str]) -> None:
@@ -174,6 +129,24 @@ def _refuses(bucket: Bucket, key: str, placed: Placed | None) -> bool:
     return False
 
 
+def _refuses_complete(bucket: Bucket, key: str) -> bool:
+    """The same of large objects: there are stores that look at conditions only when a small one is put."""
+    store, where = bucket.clients.quick, {"Bucket": bucket.name, "Key": key}
+    with refusals(bucket.clients.endpoint, bucket.name):
+        where["UploadId"] = store.create_multipart_upload(**bucket.beginning(Wanted(key, "text/plain", {})))["UploadId"]
+        try:
+            part = {"PartNumber": 1, "ETag": store.upload_part(**where, PartNumber=1, Body=_TEXT)["ETag"]}
+            store.complete_multipart_upload(**where, MultipartUpload={"Parts": [part]}, **bucket.condition(None))
+        except ClientError as error:
+            with contextlib.suppress(ClientError, BotoCoreError):
+                store.abort_multipart_upload(**where)
+            if status_of(error) not in _NOT_KNOWN:
+                raise
+            return status_of(error) == 412
+    return False
+
+
 def _remove(clients: Clients, name: str, key: str) -> None:
-    with contextlib.suppress(ClientError, BotoCoreError):  # without the right to delete it stays, which harms nobody
+    # Without the right to delete it stays, which harms nobody.
+    with contextlib.suppress(Retryable, BadFile, Changed), refusals(clients.endpoint, name):
         clients.quick.delete_object(Bucket=name, Key=key)

@@ -13,8 +13,8 @@ from openmsi_s3_transfer.refusals import BUSY, Busy, seconds_asked
 class Quiet:
     """Watches all requests of ``clients`` and their answers.
 
-    During the silence the quick client raises Busy at once, and the patient one waits, so that what was sent of a large
-    file is not lost; when ``stop`` is set it raises Retryable.
+    During the silence the quick client raises Busy at once, and the others wait, so that what was sent of a large file
+    is not lost; when ``stop`` is set it raises Retryable.
     """
 
     def __init__(self, clients: Clients, stop: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,7 +22,11 @@ class Quiet:
         self._stop = stop
         self._clock = clock
         self._until = 0.0
-        for client, before in ((clients.quick, self._refuse), (clients.patient, self._wait)):
+        for client, before in (
+            (clients.quick, self._refuse),
+            (clients.patient, self._wait),
+            (clients.steady, self._wait),
+        ):
             client.meta.events.register("before-send.s3", before)
             client.meta.events.register("response-received.s3", self._heard)
 

@@ -79,6 +79,10 @@ def refusals(endpoint: str, bucket: str) -> Iterator[None]:
         raise _of_store(error, endpoint, bucket) from error
     except BotoCoreError as error:
         raise Retryable(_of_network(error, endpoint)) from error
+    except KeyError as error:
+        raise Retryable(f"the answer of {endpoint} lacks {error}: a proxy in between, or no S3 store") from error
+    except OSError as error:  # a file that boto3 wants to read, such as a token
+        raise Retryable(f"{endpoint} cannot be asked: {error}") from error
 
 
 def status_of(error: ClientError) -> int:
@@ -107,6 +111,9 @@ def _of_store(error: ClientError, endpoint: str, bucket: str) -> OpenMSIError | 
         return NoBucket(f"there is no bucket {bucket} at {endpoint}: make it, or correct its name")
     if code in _CLOCK or (status == 403 and _clock_is_wrong(error)):
         return Retryable(f"the clock of this machine and that of {endpoint} differ too much: set this one right")
+    location = str(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("location", ""))
+    if status in (301, 302, 307, 308) and location.startswith("https:") and endpoint.startswith("http:"):
+        return Retryable(f"{endpoint} sends us on to https: write https:// in endpoint_url")
     if code in _REGION or status == 301:
         return Retryable(f"the bucket {bucket} is in another region ({said}): correct region in [s3]")
     if code in _QUOTA or status == 507:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,19 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _STEP = 1 << 20
+
+
+_seeking = threading.Lock()
+
+
+def _read_at(file: int, room: memoryview, offset: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(file, [room], offset)
+    with _seeking:  # Windows: the parts share one position
+        os.lseek(file, offset, os.SEEK_SET)
+        data = os.read(file, len(room))
+    room[: len(data)] = data
+    return len(data)
 
 
 class Window(io.RawIOBase):
@@ -44,7 +58,7 @@ class Window(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """As of any file."""
         room = memoryview(buffer).cast("B")[: max(0, self._size - self._position)]
-        count = os.preadv(self._file, [room], self._start + self._position) if len(room) else 0
+        count = _read_at(self._file, room, self._start + self._position) if len(room) else 0
         self._position += count
         return count
 
