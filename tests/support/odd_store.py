@@ -127,8 +127,8 @@ class OddStore:
         if request.name == "CreateMultipartUpload":
             upload = uuid4().hex
             self.uploads[upload] = Thing(request.key, metadata, {})
-            names = f"<Bucket>b</Bucket><Key>k</Key><UploadId>{upload}</UploadId>"
-            return Reply(200, f"<InitiateMultipartUploadResult>{names}</InitiateMultipartUploadResult>".encode())
+            begun = f"<InitiateMultipartUploadResult><UploadId>{upload}</UploadId></InitiateMultipartUploadResult>"
+            return Reply(200, begun.encode())
         return self._damage(request) or self._place(request, Thing(request.key, metadata, {1: request.body}))
 
     def _go_on(self, request: Request) -> Reply:

@@ -2,11 +2,15 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from openmsi_core import deliveries
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
+from openmsi_core.staging import Sealed
 from tests.support.delivering import World, file
 from tests.support.running import wait_for
 
@@ -134,3 +138,14 @@ def test_full_by_bytes_and_by_number(world: World) -> None:
     assert world.deliveries.full
     gate.set()
     world.collect(16)
+
+
+def test_full_by_bytes_on_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "_STAGED_BYTES", 1000)
+    for number in range(2):
+        assert not world.deliveries.full
+        staged = replace(file(f"f{number}"), data=None, size=500, sealed=Sealed(Path("staged"), b""))
+        world.deliveries.submit(staged)
+    assert world.deliveries.full
+    world.collect(2)
+    assert not world.deliveries.full

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 _PREFETCH_BYTES = 24 << 20
 _QUEUE_BYTES = 48_000_000
-_WRITERS = 32  # as many small files are in one transaction
+_WRITERS = 64  # as many small files are in one transaction
 _ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 30.0
 _LOOK_ANSWER_SECONDS = 1.0

@@ -15,8 +15,9 @@ from openmsi_core.transaction import Transaction
 
 _log = logging.getLogger(__name__)
 
+_LARGE = 16 << 20
 _LARGE_AT_ONCE = 8
-"""Files that were too large for one record: all that have begun must end before anything is committed."""
+"""Files of that many bytes: all that have begun must end before anything is committed."""
 
 _REMEMBERED = 10_000
 """Paths of which the last version is known, so that an older one is not begun. Readers of the target judge anew."""
@@ -43,7 +44,7 @@ class TopicDestination:
         path, version = file.generation.path, file.version
         verdict = self.verdict(path, version)
         if verdict is Verdict.NEWER:
-            with contextlib.nullcontext() if file.sealed is None else self._large:
+            with self._large if file.size >= _LARGE else contextlib.nullcontext():
                 self._write(file)
             self._remember(path, version)
         if file.staged is not None:

@@ -16,6 +16,9 @@ from openmsi_core.staging import Sealed
 
 Outcome = TypeVar("Outcome")
 
+_STAGED_BYTES = 8 << 30
+"""Of complete files that wait on disk: a destination that is away must not fill it."""
+
 _REFUSED_FILES = 1000
 """That many may wait while others get through: their bytes wait on disk."""
 
@@ -71,6 +74,7 @@ class Deliveries(Generic[Outcome]):
         self._by_path: dict[str, deque[CompleteFile]] = {}
         self._since: dict[Generation, float] = {}
         self._bytes = 0
+        self._staged_bytes = 0
         self._retries: dict[Generation, tuple[float, CompleteFile]] = {}
         self._refused: set[Generation] = set()
         """Tried in vain before another got through: it is they that are refused, so they keep nobody from it."""
@@ -86,9 +90,8 @@ class Deliveries(Generic[Outcome]):
     def full(self) -> bool:
         """Whether no more should be submitted for now."""
         refused = len(self._refused)
-        return (
-            len(self._since) - refused >= self._max_files or refused >= _REFUSED_FILES or self._bytes >= self._max_bytes
-        )
+        too_many = len(self._since) - refused >= self._max_files or refused >= _REFUSED_FILES
+        return too_many or self._bytes >= self._max_bytes or self._staged_bytes >= _STAGED_BYTES
 
     @property
     def oldest(self) -> float | None:
@@ -102,6 +105,7 @@ class Deliveries(Generic[Outcome]):
         """Deliver ``file`` when its turn comes. Does not block."""
         self._since[file.generation] = self._clock()
         self._bytes += len(file.data or b"")
+        self._staged_bytes += file.size if file.sealed is not None else 0
         waiting = self._by_path.setdefault(file.generation.path.text, deque())
         waiting.append(file)
         if len(waiting) == 1:
@@ -164,6 +168,7 @@ class Deliveries(Generic[Outcome]):
         self._refused.discard(file.generation)
         self._since.pop(file.generation, None)
         self._bytes -= len(file.data or b"")
+        self._staged_bytes -= file.size if file.sealed is not None else 0
         waiting = self._by_path[file.generation.path.text]
         first = waiting[0] is file
         waiting.remove(file)
