@@ -12,6 +12,7 @@ from xxhash import xxh3_128
 from openmsi_admin import relay_destination
 from openmsi_admin.relay_destination import TopicDestination
 from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
+from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import StagedBytesLost
 from openmsi_core.generation import Generation, Verdict, Version
@@ -50,7 +51,9 @@ class FakeTransaction:
 class Topic:
     def __init__(self) -> None:
         self.transaction = FakeTransaction()
-        self.destination = TopicDestination(cast(Transaction, self.transaction), "target", PARTITIONS, 1000)
+        self.counts = Counters()
+        transaction = cast(Transaction, self.transaction)
+        self.destination = TopicDestination(transaction, "target", PARTITIONS, 1000, self.counts)
 
     def deliver(self, file: CompleteFile) -> Verdict:
         assert self.destination.verdict(file.generation.path, file.version) is Verdict.NEWER, "else it is not begun"
@@ -97,6 +100,9 @@ def test_a_file_is_one_run_of_records_in_the_partition_of_its_path(
         assert (chunk.path, chunk.file_hash) == (RelativePath("run/ä"), hashlib.sha512(content[:size]).digest())
         assert upload is None
     assert staged is None or not staged.exists()
+    counted = topic.counts.take()
+    assert counted["n_messages_produced"] == len(records)
+    assert counted["n_bytes_produced"] > size
 
 
 def test_headers_stay(topic: Topic) -> None:

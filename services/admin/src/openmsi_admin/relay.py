@@ -127,7 +127,9 @@ def _carry(settings: RelaySettings, service: Service) -> None:
         _log.info("group %s relays topic %s to %s", settings.group, settings.topic_name, settings.target_topic)
         Receiver(
             consumer,
-            TopicDestination(transaction, settings.target_topic, target.partitions, settings.chunk_size),
+            TopicDestination(
+                transaction, settings.target_topic, target.partitions, settings.chunk_size, service.counts
+            ),
             staging,
             Quarantine(settings.state_dir, settings.topic_name),
             troubles,

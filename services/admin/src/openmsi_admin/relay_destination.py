@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
+from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.generation import Verdict, Version, judge
 from openmsi_core.paths import RelativePath, partition_of
@@ -26,8 +27,11 @@ _REMEMBERED = 10_000
 class TopicDestination:
     """``topic`` with its ``partitions``, written in ``transaction``. Safe to use from several threads."""
 
-    def __init__(self, transaction: Transaction, topic: str, partitions: int, chunk_size: int) -> None:
+    def __init__(
+        self, transaction: Transaction, topic: str, partitions: int, chunk_size: int, counts: Counters | None = None
+    ) -> None:
         self._transaction = transaction
+        self._counts = counts or Counters()
         self._topic = topic
         self._partitions = partitions
         self._chunk_size = chunk_size
@@ -64,9 +68,14 @@ class TopicDestination:
         partition = partition_of(path, self._partitions)
         # Of a file that comes from an uploader of ours, everything that says which of two versions wins stays as it is.
         headers = encode_headers(Upload(version.upload_id, version.source, file.size)) if version.upload_id else []
+        sizes: list[int] = []
         with self._transaction.writing(file.generation) as write:
             for chunk in self._chunks(file):
-                write(self._topic, encode_key(chunk), encode_value(chunk), partition, headers)
+                value = encode_value(chunk)
+                write(self._topic, encode_key(chunk), value, partition, headers)
+                sizes.append(len(value))
+        for size in sizes:
+            self._counts.produced(size)
         _log.info("relayed %s (%d bytes, partition %d)", path, file.size, partition)
 
     def _chunks(self, file: CompleteFile) -> Iterator[Chunk]:
