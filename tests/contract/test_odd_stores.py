@@ -147,12 +147,12 @@ def test_a_bucket_that_was_made_is_not_asked_for_without_a_pause(
 
     def answer(request: Request) -> Reply | None:
         if request.name == "CreateBucket":
-            seen.append(time.monotonic() + 1.2)
+            seen.append(time.monotonic() + 0.7)
         return None if seen and time.monotonic() > seen[0] else odd_not_yet(request)
 
     odd.odd = answer
     assert waited(clients, tmp_path, Beats(), create)
-    assert 1 <= odd.asked.count("CreateBucket") <= 4
+    assert 1 <= odd.asked.count("CreateBucket") <= 3
 
 
 def odd_not_yet(request: Request) -> Reply | None:
@@ -251,7 +251,16 @@ def test_a_large_file_whose_end_is_not_answered_is_asked_for_again(
 
 
 @pytest.mark.usefixtures("in_parts")
-@pytest.mark.parametrize("second", [Reply(200, DONE), refusal(404, "NoSuchUpload")])
+@pytest.mark.parametrize(
+    "second",
+    [
+        Reply(200, DONE),
+        refusal(404, "NoSuchUpload"),
+        refusal(409, "ConditionalRequestConflict"),
+        refusal(412, "PreconditionFailed"),
+    ],
+    ids=lambda reply: str(reply.status),
+)
 def test_a_store_that_is_long_at_it_is_left_to_it(odd: OddStore, bucket: Bucket, tmp_path: Path, second: Reply) -> None:
     asked_again = threading.Event()
 
@@ -264,11 +273,13 @@ def test_a_store_that_is_long_at_it_is_left_to_it(odd: OddStore, bucket: Bucket,
         asked_again.set()
         return second
 
-    odd.odd = Answers(COMPLETE, slow, early)
+    answers = Answers(COMPLETE, slow, early)
+    looks = Answers("HeadObject", None, refusal(500, "InternalError"), None)  # it has much to do
+    odd.odd = lambda request: answers(request) or looks(request)
     with destination(bucket, tmp_path) as place:
-        assert place.deliver(staged(tmp_path, b"content")) is Verdict.NEWER
+        assert place.deliver(staged(tmp_path, b"content")) in (Verdict.NEWER, Verdict.REPEAT)
     assert odd.objects["T/f"].content == b"content"
-    assert ABORT not in odd.asked
+    assert odd.asked.count("UploadPart") == 1
 
 
 @pytest.mark.usefixtures("in_parts")
@@ -311,3 +322,14 @@ def test_a_program_that_stops_waits_for_no_large_file(
         multipart.put(Wanted("T/f", "text/plain", {}), file.sealed, file.size, None)
     assert time.monotonic() - began < 15
     assert odd.asked.count(COMPLETE) == 2
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_large_file_that_never_comes_to_be_leaves_no_upload(
+    odd: OddStore, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openmsi_s3_transfer.complete._LEAST_LOOK_SECONDS", 0.3)
+    odd.odd = Answers(COMPLETE, refusal(504, "GatewayTimeout"), Reply(200, DONE))
+    with destination(bucket, tmp_path) as place, pytest.raises(Retryable, match="is not in the bucket"):
+        place.deliver(staged(tmp_path, b"content"))
+    assert (odd.objects, odd.uploads) == ({}, {})

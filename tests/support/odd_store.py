@@ -1,7 +1,6 @@
 """An S3 server in this process that can be told to answer oddly, as some stores do, and proxies before them.
 
-It knows only what a transfer asks for, keeps all in memory, and looks at no keys. What real stores do is tested on
-those of `tests.support.stores`.
+It knows only what a transfer asks for, and keeps all in memory. `tests.support.stores` has real ones.
 """
 
 import base64
@@ -159,7 +158,7 @@ class OddStore:
 
 
 class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, *_: object) -> None:
         """A client that went away is what tests want."""
 
 

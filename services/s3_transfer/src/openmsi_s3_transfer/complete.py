@@ -1,6 +1,7 @@
 """The end of a multipart upload: the store puts the parts together."""
 
 import itertools
+import logging
 import threading
 import time
 from typing import Any
@@ -9,7 +10,9 @@ from botocore.exceptions import ClientError
 
 from openmsi_core.errors import Retryable
 from openmsi_s3_transfer.bucket import Bucket, Placed, Wanted
-from openmsi_s3_transfer.refusals import refusals, status_of
+from openmsi_s3_transfer.refusals import Changed, refusals, status_of
+
+_log = logging.getLogger(__name__)
 
 _LONGEST_SECONDS = 3 * 3600.0
 _PAUSE_SECONDS = 3.0
@@ -32,9 +35,15 @@ def complete(
     that, so a lost answer is asked for again, for three hours. Raises what `Bucket` says: then it may be aborted.
     """
     began, refused = time.monotonic(), 0
+    changed: Changed | None = None
     for tries in itertools.count():
         try:
             _ask(bucket, wanted.key, upload_id, parts, placed)
+        except Changed as error:
+            if not tries:
+                raise
+            changed = error  # by an earlier one of ours, which may go on
+            break
         except Retryable as error:
             status = status_of(error.__cause__) if isinstance(error.__cause__, ClientError) else 0
             refused += status not in _NO_ANSWER
@@ -43,15 +52,33 @@ def complete(
                 break
             if 0 < status < 500 or refused > _MOST_REFUSALS or stop.is_set() or late:
                 raise
+            if not tries:
+                _log.warning("the store has not said whether it has made %s, asking again: %s", wanted.key, error)
             if status == 500 and placed is None:
                 bucket.refuses_such(wanted)
             stop.wait(_PAUSE_SECONDS)
         else:
             break
-    if tries:  # versitygw says yes to the second while it still copies for the first
-        until = time.monotonic() + max(_LEAST_LOOK_SECONDS, time.monotonic() - began)
-        while time.monotonic() < until and not stop.is_set() and bucket.look(wanted.key) == placed:
-            stop.wait(_PAUSE_SECONDS)
+    if tries:
+        _wait(bucket, wanted.key, placed, max(_LEAST_LOOK_SECONDS, time.monotonic() - began), stop)
+    if changed:
+        raise changed
+
+
+def _wait(bucket: Bucket, key: str, placed: Placed | None, seconds: float, stop: threading.Event) -> None:
+    """Wait for the object: versitygw says yes to the second while it still copies for the first. Raises Retryable."""
+    until = time.monotonic() + seconds
+    while True:
+        last = time.monotonic() > until or stop.is_set()
+        try:
+            if bucket.look(key) != placed:
+                return
+        except Retryable:  # no reason to abort
+            if last:
+                raise
+        if last:
+            raise Retryable(f"{key} is not in the bucket after its parts were put together")
+        stop.wait(_PAUSE_SECONDS)
 
 
 def _ask(bucket: Bucket, key: str, upload_id: str, parts: list[dict[str, Any]], placed: Placed | None) -> None:
