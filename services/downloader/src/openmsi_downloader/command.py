@@ -3,25 +3,16 @@
 import logging
 from pathlib import Path
 
-from openmsi_core.commits import ConsumerCommits
+from openmsi_core.carry import carry
 from openmsi_core.durable import in_words
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.folder_destination import FolderDestination
-from openmsi_core.group import group_id
-from openmsi_core.kafka import Troubles, make_admin, make_consumer
-from openmsi_core.paths import RelativePath
 from openmsi_core.placing import Folder
-from openmsi_core.policy import Policy
-from openmsi_core.quarantine import Quarantine
-from openmsi_core.receive import Receiver
 from openmsi_core.service import Service, run
 from openmsi_core.staging import Staging
-from openmsi_core.topic import TopicInfo, topic_id, wait_for_topic
 from openmsi_downloader.settings import DownloadSettings
 
 _log = logging.getLogger(__name__)
-
-_PREFETCH_BYTES = 24 << 20
 
 
 def main() -> int:
@@ -32,31 +23,8 @@ def main() -> int:
 def _download(settings: DownloadSettings, service: Service) -> None:
     staging, folder = _prepare(settings.output_dir)
     try:
-        group = group_id(
-            settings.consumer_group_id,
-            settings.consumer,
-            settings.state_dir,
-            f"{settings.output_dir}\n{settings.topic_name}",
-        )
-        troubles, commits = Troubles(_log.warning), ConsumerCommits()
-        consumer = make_consumer(
-            settings.consumer, group_id=group, queue_bytes=_PREFETCH_BYTES, troubles=troubles, on_commit=commits
-        )
-        info = wait_for_topic(consumer, settings.topic_name, troubles, service.stop, service.beat)
-        if info is None:
-            consumer.close()
-            return
-        _log.info("group %s carries topic %s to %s", group, settings.topic_name, settings.output_dir)
-        Receiver(
-            consumer,
-            FolderDestination(folder, staging.own),
-            staging,
-            Quarantine(settings.output_dir, settings.topic_name),
-            troubles,
-            commits,
-            _policy(settings, info, group),
-            service.counts,
-        ).run(service.stop, service.beat)
+        destination = FolderDestination(folder, staging.own)
+        carry(settings, service, destination, staging, settings.output_dir, str(settings.output_dir))
     finally:
         staging.close()
 
@@ -78,23 +46,3 @@ def _prepare(output: Path) -> tuple[Staging, Folder]:
     if not folder.has_marks:
         _log.warning("%s cannot keep extended attributes: versions are told apart by their times only", output)
     return staging, folder
-
-
-def _policy(settings: DownloadSettings, info: TopicInfo, group: str) -> Policy:
-    pattern = settings.download_regex
-
-    def wanted(path: RelativePath) -> bool:
-        return pattern is None or pattern.match(path.text) is not None
-
-    return Policy(
-        topic=settings.topic_name,
-        topic_id=topic_id(make_admin(settings.consumer), settings.topic_name, 5.0),
-        group=group,
-        topic_partitions=info.partitions,
-        wanted=wanted,
-        workers=settings.n_threads,
-        idle_seconds=settings.idle_quarantine_hours * 3600,
-        start=settings.consumer.get("auto.offset.reset", "earliest"),
-        sharing="group",
-        on_lost_offsets=settings.on_lost_offsets,
-    )

@@ -1,51 +1,20 @@
 """Options of `DataFileDownloadDirectory`."""
 
-import re
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from openmsi_core.settings import ProgramSettings
-from openmsi_core.settings_types import Seconds, Threads, TopicName
-from openmsi_core.sources import Given, stands_for
-
-_NO_ENCRYPTION = "no effect: messages are not encrypted in this version"
+from openmsi_core.receiver_settings import ReceiverSettings
+from openmsi_core.settings_types import TopicName
 
 
-class DownloadSettings(ProgramSettings):
+class DownloadSettings(ReceiverSettings):
     """Rebuild every file of a Kafka topic in a folder: whole and verified, or not at all."""
 
     program: ClassVar = "DataFileDownloadDirectory"
     place: ClassVar = "output_dir"
-    clients: ClassVar = ("consumer",)
-    aliases: ClassVar = {"consumer_group_ID": "consumer_group_id"}
 
     output_dir: CliPositionalArg[Path] = Field(description="the folder for the files; made if it is missing")
-    consumer_group_id: str | None = Field(
-        None,
-        min_length=1,
-        description="processes with the same group share the work; create_new = a fresh one that gets every file again"
-        " (default: group.id of the config file, else one that is made once and kept in the state folder)",
-    )
-    download_regex: re.Pattern[str] | None = Field(None, description="fetch only files whose path matches this")
-    n_threads: Threads = Field(2, description="files written at the same time")
-    on_lost_offsets: Literal["continue", "stop"] = Field(
-        "continue", description="what to do when the broker has deleted messages that were never fetched"
-    )
-    idle_quarantine_hours: Annotated[float, Field(gt=0)] = Field(
-        24, description="hours after which an upload that does not go on is put aside"
-    )
-    treat_undecryptable_as_plaintext: bool = Field(False, description=_NO_ENCRYPTION)
-    max_wait_per_decrypt: Seconds | None = Field(None, description=_NO_ENCRYPTION)
-    max_initial_wait_per_decrypt: Seconds | None = Field(None, description=_NO_ENCRYPTION)
-    consumer_topic_name: TopicName | None = Field(
-        None, description="the topic, as OpenMSIStream also calls it; wins over topic_name"
-    )
     producer_topic_name: TopicName | None = Field(None, description="no effect: a downloader writes to no topic")
-
-    @classmethod
-    def translate(cls, layer: dict[str, Given]) -> dict[str, Given]:
-        """As `ProgramSettings` says."""
-        return stands_for(layer, "consumer_topic_name", "topic_name")

@@ -9,14 +9,10 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import CliPositionalArg
 
 from openmsi_core.config_file import ConfigFile
-from openmsi_core.settings import ProgramSettings
-from openmsi_core.settings_types import Seconds, Threads, TopicName
-from openmsi_core.sources import Given, stands_for
+from openmsi_core.receiver_settings import ReceiverSettings
 from openmsi_s3_transfer.keys import DEFAULT_TEMPLATE, check_template
 from openmsi_s3_transfer.login import login
 from openmsi_s3_transfer.object_options import Encryption, StorageClass, Tags, contradiction, object_options
-
-_NO_ENCRYPTION = "no effect: messages are not encrypted in this version"
 
 
 def _bucket(value: str) -> str:
@@ -27,13 +23,11 @@ def _bucket(value: str) -> str:
     return value
 
 
-class TransferSettings(ProgramSettings):
+class TransferSettings(ReceiverSettings):
     """Put every file of a Kafka topic into an S3 bucket: whole and verified, or not at all."""
 
     program: ClassVar = "S3TransferStreamProcessor"
     place: ClassVar = "bucket_name"
-    clients: ClassVar = ("consumer",)
-    aliases: ClassVar = {"consumer_group_ID": "consumer_group_id"}
 
     bucket_name: CliPositionalArg[Annotated[str, AfterValidator(_bucket)]] = Field(
         description="the bucket for the files"
@@ -63,26 +57,6 @@ class TransferSettings(ProgramSettings):
     )
     tags: Tags = Field((), description="tags of each object, NAME=VALUE (repeat, or separate with commas)")
     ca_bundle: Path | None = Field(None, description="file of certificates to trust instead of the usual ones (PEM)")
-    consumer_group_id: str | None = Field(
-        None,
-        min_length=1,
-        description="processes with the same group share the work; create_new = a fresh one that gets every file again"
-        " (default: group.id of the config file, else one that is made once and kept in the state folder)",
-    )
-    download_regex: re.Pattern[str] | None = Field(None, description="take only files whose path matches this")
-    n_threads: Threads = Field(2, description="files put into the bucket at the same time")
-    on_lost_offsets: Literal["continue", "stop"] = Field(
-        "continue", description="what to do when the broker has deleted messages that were never fetched"
-    )
-    idle_quarantine_hours: Annotated[float, Field(gt=0)] = Field(
-        24, description="hours after which an upload that does not go on is put aside"
-    )
-    treat_undecryptable_as_plaintext: bool = Field(False, description=_NO_ENCRYPTION)
-    max_wait_per_decrypt: Seconds | None = Field(None, description=_NO_ENCRYPTION)
-    max_initial_wait_per_decrypt: Seconds | None = Field(None, description=_NO_ENCRYPTION)
-    consumer_topic_name: TopicName | None = Field(
-        None, description="the topic, as OpenMSIStream also calls it; wins over topic_name"
-    )
 
     s3: Mapping[str, str] = Field({}, repr=False)
     """Where the store is and how to log in there: the keys of `[s3]` that have a value."""
@@ -102,11 +76,6 @@ class TransferSettings(ProgramSettings):
     def work_dir(self) -> Path:
         """The folder for what is not complete yet."""
         return self.output_dir or self.state_dir / "work"
-
-    @classmethod
-    def translate(cls, layer: dict[str, Given]) -> dict[str, Given]:
-        """As `ProgramSettings` says."""
-        return stands_for(layer, "consumer_topic_name", "topic_name")
 
     @classmethod
     def more(cls, config: ConfigFile, environ: Mapping[str, str]) -> dict[str, Any]:
