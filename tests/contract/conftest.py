@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+from botocore.config import Config
 
-from openmsi_s3_transfer.bucket import NO_OPTIONS, Bucket
+import openmsi_s3_transfer.client
+from openmsi_s3_transfer.bucket import NO_OPTIONS, Abilities, Bucket
 from openmsi_s3_transfer.client import Clients
 from openmsi_s3_transfer.probe import find_abilities
+from tests.support.odd_store import OddStore
 from tests.support.store import Store
 from tests.support.stores import KINDS
 from tests.support.transferring import clients_for
@@ -54,3 +57,40 @@ class Finder:
 def found(tmp_path_factory: pytest.TempPathFactory) -> Finder:
     """Gives a new bucket of a store."""
     return Finder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def odd_server() -> Iterator[OddStore]:
+    """In this process; use `odd`."""
+    store = OddStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def clients(odd_server: OddStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    """Clients that wait for a second only where they would wait for minutes."""
+    config = openmsi_s3_transfer.client._config
+
+    def hasty(attempts: int, read_seconds: int, connections: int) -> Config:
+        return config(attempts, 1 if read_seconds > 60 else read_seconds, connections)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openmsi_s3_transfer.client, "_config", hasty)
+        made = clients_for(odd_server.endpoint, tmp_path_factory.mktemp("clients"))
+    yield made
+    for client in (made.quick, made.patient, made.steady):
+        client.close()
+
+
+@pytest.fixture
+def odd(odd_server: OddStore) -> OddStore:
+    """The store, empty."""
+    odd_server.forget()
+    return odd_server
+
+
+@pytest.fixture
+def bucket(clients: Clients) -> Bucket:
+    """A bucket of it."""
+    return Bucket(clients, "bucket", Abilities(conditions=True, checksum="sha256"))

@@ -1,91 +1,27 @@
 """Stores, and proxies before them, that answer oddly: a server in this process does what no real one does at will."""
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from botocore.config import Config
 
-import openmsi_s3_transfer.client
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.generation import Verdict, unfinished
 from openmsi_core.kafka import Troubles
 from openmsi_core.status import Status
 from openmsi_s3_transfer.bucket import Abilities, Bucket, Wanted
 from openmsi_s3_transfer.client import Clients
-from openmsi_s3_transfer.multipart import Multipart
 from openmsi_s3_transfer.probe import find_abilities
 from openmsi_s3_transfer.refusals import refusals
-from openmsi_s3_transfer.unfinished import Unfinished
 from openmsi_s3_transfer.wait_for_bucket import create, refuse, wait_for_bucket
-from tests.support.odd_store import LOST, OddStore, Reply, Request, refusal
+from tests.support.odd_store import LOST, Answers, OddStore, Reply, Request, refusal
 from tests.support.putting import destination, staged
-from tests.support.transferring import clients_for, settings_for
+from tests.support.transferring import settings_for
 
 COMPLETE = "CompleteMultipartUpload"
-ABORT = "AbortMultipartUpload"
-DONE = b"<CompleteMultipartUploadResult/>"
 CONDITIONS = ("if-match", "if-none-match")
-Odd = Callable[[Request], Reply | None]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[OddStore]:
-    store = OddStore()
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def clients(server: OddStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    """Clients that wait for a second only where they would wait for minutes."""
-    config = openmsi_s3_transfer.client._config
-
-    def hasty(attempts: int, read_seconds: int, connections: int) -> Config:
-        return config(attempts, 1 if read_seconds > 60 else read_seconds, connections)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openmsi_s3_transfer.client, "_config", hasty)
-        made = clients_for(server.endpoint, tmp_path_factory.mktemp("clients"))
-    yield made
-    for client in (made.quick, made.patient, made.steady):
-        client.close()
-
-
-@pytest.fixture
-def odd(server: OddStore) -> OddStore:
-    """The store, empty."""
-    server.forget()
-    return server
-
-
-@pytest.fixture
-def bucket(clients: Clients) -> Bucket:
-    return Bucket(clients, "bucket", Abilities(conditions=True, checksum="sha256"))
-
-
-@pytest.fixture
-def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small files go as large ones do, and nothing is waited for long."""
-    monkeypatch.setattr("openmsi_s3_transfer.bucket_destination._LARGE", 1)
-    monkeypatch.setattr("openmsi_s3_transfer.complete._PAUSE_SECONDS", 0.02)
-
-
-class Answers:
-    """Answers requests of that ``name`` one after the other as told; the last answer again and again."""
-
-    def __init__(self, name: str, *answers: Reply | Odd | None) -> None:
-        self._name = name
-        self._answers = list(answers)
-
-    def __call__(self, request: Request) -> Reply | None:
-        if request.name != self._name:
-            return None
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return answer(request) if callable(answer) else answer
 
 
 # What is found out at the start
@@ -226,110 +162,3 @@ def test_a_put_whose_answer_is_lost_ends_what_was_known(odd: OddStore, bucket: B
             place.deliver(second)
         assert odd.objects["T/f"].content == b"second"
         assert place.verdict(path, again) is not Verdict.REPEAT
-
-
-# The end of a large file
-
-
-@pytest.mark.usefixtures("in_parts")
-@pytest.mark.parametrize("answer", [LOST, refusal(504, "GatewayTimeout")], ids=["lost", "504"])
-@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-def test_a_large_file_whose_end_is_not_answered_is_asked_for_again(
-    odd: OddStore, bucket: Bucket, tmp_path: Path, answer: Reply, done: bool
-) -> None:
-    def no_answer(request: Request) -> Reply:
-        if done:
-            odd.do(request)
-        return answer
-
-    odd.odd = Answers(COMPLETE, *[no_answer] * 6, None)  # more than a store may refuse
-    with destination(bucket, tmp_path) as place:
-        assert place.deliver(staged(tmp_path, b"content")) is Verdict.NEWER
-    assert odd.objects["T/f"].content == b"content"
-    assert odd.asked.count(COMPLETE) == 7
-    assert ABORT not in odd.asked
-
-
-@pytest.mark.usefixtures("in_parts")
-@pytest.mark.parametrize(
-    "second",
-    [
-        Reply(200, DONE),
-        refusal(404, "NoSuchUpload"),
-        refusal(409, "ConditionalRequestConflict"),
-        refusal(412, "PreconditionFailed"),
-    ],
-    ids=lambda reply: str(reply.status),
-)
-def test_a_store_that_is_long_at_it_is_left_to_it(odd: OddStore, bucket: Bucket, tmp_path: Path, second: Reply) -> None:
-    asked_again = threading.Event()
-
-    def slow(request: Request) -> Reply:
-        asked_again.wait(60)
-        time.sleep(0.3)  # it still copies when the second is answered
-        return odd.do(request)
-
-    def early(_: Request) -> Reply:
-        asked_again.set()
-        return second
-
-    answers = Answers(COMPLETE, slow, early)
-    looks = Answers("HeadObject", None, refusal(500, "InternalError"), None)  # it has much to do
-    odd.odd = lambda request: answers(request) or looks(request)
-    with destination(bucket, tmp_path) as place:
-        assert place.deliver(staged(tmp_path, b"content")) in (Verdict.NEWER, Verdict.REPEAT)
-    assert odd.objects["T/f"].content == b"content"
-    assert odd.asked.count("UploadPart") == 1
-
-
-@pytest.mark.usefixtures("in_parts")
-@pytest.mark.parametrize(
-    ("answer", "asked"),
-    [
-        (refusal(400, "InvalidPart"), 1),
-        (refusal(404, "NoSuchUpload"), 1),
-        (refusal(500, "InternalError"), 4),
-    ],
-    ids=["400", "404", "500"],
-)
-def test_a_large_file_that_is_refused_is_aborted(
-    odd: OddStore, bucket: Bucket, tmp_path: Path, answer: Reply, asked: int
-) -> None:
-    odd.odd = Answers(COMPLETE, answer)
-    with destination(bucket, tmp_path) as place, pytest.raises(Retryable):
-        place.deliver(staged(tmp_path, b"content"))
-    assert odd.asked.count(COMPLETE) == asked
-    assert odd.asked.count(ABORT) == 1
-    assert (odd.objects, odd.uploads) == ({}, {})
-
-
-@pytest.mark.parametrize("then", ["no answer", "not there"])
-def test_a_program_that_stops_waits_for_no_large_file(
-    odd: OddStore, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
-) -> None:
-    stop = threading.Event()
-
-    def stops(_: Request) -> Reply:
-        stop.set()
-        return refusal(504, "GatewayTimeout") if then == "no answer" else Reply(200, DONE)
-
-    monkeypatch.setattr("openmsi_s3_transfer.complete._PAUSE_SECONDS", 0.0)
-    odd.odd = Answers(COMPLETE, refusal(504, "GatewayTimeout"), stops, refusal(400, "TooLate"))
-    file, notes = staged(tmp_path, b"content"), Unfinished(tmp_path / "unfinished")
-    assert file.sealed is not None
-    multipart, began = Multipart(bucket, notes, stop), time.monotonic()
-    with contextlib.closing(notes), contextlib.closing(multipart), contextlib.suppress(Retryable):
-        multipart.put(Wanted("T/f", "text/plain", {}), file.sealed, file.size, None)
-    assert time.monotonic() - began < 15
-    assert odd.asked.count(COMPLETE) == 2
-
-
-@pytest.mark.usefixtures("in_parts")
-def test_a_large_file_that_never_comes_to_be_leaves_no_upload(
-    odd: OddStore, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("openmsi_s3_transfer.complete._LEAST_LOOK_SECONDS", 0.3)
-    odd.odd = Answers(COMPLETE, refusal(504, "GatewayTimeout"), Reply(200, DONE))
-    with destination(bucket, tmp_path) as place, pytest.raises(Retryable, match="is not in the bucket"):
-        place.deliver(staged(tmp_path, b"content"))
-    assert (odd.objects, odd.uploads) == ({}, {})

@@ -198,3 +198,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 for _command in ("GET", "HEAD", "PUT", "POST", "DELETE"):
     setattr(_Handler, f"do_{_command}", _Handler._answer)
+
+
+class Answers:
+    """Answers requests of that ``name`` one after the other as told; the last answer again and again."""
+
+    def __init__(self, name: str, *answers: Reply | Callable[[Request], Reply | None] | None) -> None:
+        self._name = name
+        self._answers = list(answers)
+
+    def __call__(self, request: Request) -> Reply | None:
+        if request.name != self._name:
+            return None
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return answer(request) if callable(answer) else answer
