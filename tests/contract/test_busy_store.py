@@ -8,6 +8,7 @@ import pytest
 
 from openmsi_core.errors import Retryable
 from openmsi_s3_transfer.bucket import Abilities, Bucket
+from openmsi_s3_transfer.quiet import Quiet
 from tests.support.putting import destination, staged
 from tests.support.transferring import clients_for
 
@@ -35,9 +36,11 @@ def test_a_busy_store_is_left_alone_for_as_long_as_it_asks(tmp_path: Path) -> No
         threading.Thread(target=server.serve_forever, daemon=True).start()
         clients = clients_for(f"http://127.0.0.1:{server.server_port}", tmp_path)
         bucket = Bucket(clients, "bucket", Abilities(conditions=True, checksum="sha256"))
-        # asked, told until when, too early, in time, told again
-        with destination(bucket, tmp_path, now=(0.0, 0.0, 6.9, 7.0, 7.0)) as place:
-            for asked in (1, 1, 2):
+        now = 0.0
+        Quiet(clients, threading.Event(), lambda: now)
+        with destination(bucket, tmp_path) as place:
+            for moment, asked in ((0.0, 1), (6.9, 1), (7.0, 2)):  # told until when, too early, in time and told again
+                now = moment
                 with pytest.raises(Retryable, match="busy"):
                     place.deliver(staged(tmp_path, b"content"))
                 assert Full.asked == asked

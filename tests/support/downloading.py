@@ -7,7 +7,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from openmsi_core.journal import JOURNAL
-from tests.support.running import Program
+from tests.support.running import Program, Programs
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -29,15 +29,13 @@ def committed(bootstrap: str, topic: str, group: str, partitions: int = 4) -> di
     return {place.partition: place.offset for place in places}
 
 
-class Downloads:
+class Downloads(Programs):
     """Downloaders of ``topic`` into ``out``, each in a folder of its own below ``folder``."""
 
     def __init__(self, bootstrap: str, topic: str, folder: Path) -> None:
-        self.bootstrap = bootstrap
+        super().__init__(bootstrap, folder)
         self.topic = topic
         self.out = folder / "out"
-        self._folder = folder
-        self._running: list[Program] = []
 
     def start(
         self,
@@ -49,14 +47,7 @@ class Downloads:
     ) -> Program:
         """Start one more; with the ``name`` of an earlier one it gets the same state folder."""
         command = ("DataFileDownloadDirectory", str(self.out), "--topic_name", self.topic, *options)
-        program = Program(self._folder / name, self.bootstrap, *command, prefix=prefix, env=env, config=config)
-        self._running.append(program)
-        return program
-
-    def kill(self) -> None:
-        """End all that still run."""
-        for program in self._running:
-            program.kill()
+        return self.run(name, *command, prefix=prefix, env=env, config=config)
 
     @property
     def tree(self) -> dict[str, bytes]:

@@ -28,17 +28,14 @@ def destination(
     bucket: Bucket,
     folder: Path,
     verify: Literal["head", "full"] = "head",
-    now: tuple[float, ...] = (),
     topic: str = "T",
     template: str = DEFAULT_TEMPLATE,
 ) -> Iterator[BucketDestination]:
-    """A destination with notes in ``folder``; its clock says each of ``now`` in turn, if any."""
+    """A destination with notes in ``folder``, whose clock stands."""
     notes = Unfinished(folder / "unfinished")
     multipart = Multipart(bucket, notes, threading.Event())
-    ticks = iter(now)
     try:
-        clock = (lambda: next(ticks)) if now else (lambda: 0.0)
-        yield BucketDestination(bucket, multipart, topic, verify, clock, template)
+        yield BucketDestination(bucket, multipart, topic, verify, lambda: 0.0, template)
     finally:
         multipart.close()
         notes.close()

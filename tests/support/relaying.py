@@ -8,20 +8,18 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
 from openmsi_core.paths import partition_of
-from tests.support.running import QUICK_SESSION, Program
+from tests.support.running import QUICK_SESSION, Program, Programs
 
 _PATCHED = "import sys, openmsi_admin.main, openmsi_core.transaction; {}; sys.exit(openmsi_admin.main.main())"
 
 
-class Relays:
+class Relays(Programs):
     """Relays from ``source`` to ``target``, one after the other in one folder."""
 
     def __init__(self, bootstrap: str, source: str, target: str, folder: Path) -> None:
-        self.bootstrap = bootstrap
+        super().__init__(bootstrap, folder)
         self.source = source
         self.target = target
-        self._folder = folder
-        self._running: list[Program] = []
 
     def start(self, *options: str, name: str = "relay", patch: str = "") -> Program:
         """Start one more; with the ``name`` of an earlier one it gets the same state folder.
@@ -30,14 +28,7 @@ class Relays:
         """
         openmsi = ("python", "-c", _PATCHED.format(patch)) if patch else ("openmsi",)
         command = (*openmsi, "relay", self.target, "--topic_name", self.source, *options)
-        program = Program(self._folder / name, self.bootstrap, *command, config=QUICK_SESSION)
-        self._running.append(program)
-        return program
-
-    def kill(self) -> None:
-        """End all that still run."""
-        for program in self._running:
-            program.kill()
+        return self.run(name, *command, config=QUICK_SESSION)
 
     def read(self, partitions: int = 4) -> "Relayed":
         """All that is committed in the target now."""

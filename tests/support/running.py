@@ -98,3 +98,30 @@ class Program:
 
 POWERLESS = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
 """Prefix that takes from root what makes it more than the owner of its files."""
+
+
+class Programs:
+    """Programs on one broker that are ended together, each in a folder of its own below ``folder``."""
+
+    def __init__(self, bootstrap: str, folder: Path) -> None:
+        self.bootstrap = bootstrap
+        self.folder = folder
+        self._running: list[Program] = []
+
+    def run(
+        self,
+        name: str,
+        *command: str,
+        env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        config: str = "",
+    ) -> Program:
+        """Start one more; with the ``name`` of an earlier one it gets the same state folder."""
+        program = Program(self.folder / name, self.bootstrap, *command, env=env, prefix=prefix, config=config)
+        self._running.append(program)
+        return program
+
+    def kill(self) -> None:
+        """End all that still run."""
+        for program in self._running:
+            program.kill()

@@ -5,31 +5,23 @@ from pathlib import Path
 
 from tests.support.broker import Broker, unique
 from tests.support.reports import Heartbeat, records, total
-from tests.support.running import Program
+from tests.support.running import Program, Programs
 
 Watch = Callable[..., Program]
 
 
-class Uploads:
+class Uploads(Programs):
     """Uploaders of ``data`` in ``folder``, which is made, to ``topic``."""
 
     def __init__(self, bootstrap: str, topic: str, folder: Path) -> None:
+        super().__init__(bootstrap, folder)
         self._command = ("DataFileUploadDirectory", str(folder / "data"), "--topic_name", topic)
-        self._bootstrap = bootstrap
-        self._folder = folder / "uploader"
-        self._running: list[Program] = []
         (folder / "data").mkdir()
 
     def start(self, *options: str, config: str = "") -> Program:
         """Start one; a later one has the same state folder."""
         command = (*self._command, "--watchdog_lag_time", "0.1", *options)
-        self._running.append(Program(self._folder, self._bootstrap, *command, config=config))
-        return self._running[-1]
-
-    def kill(self) -> None:
-        """End all that still run."""
-        for program in self._running:
-            program.kill()
+        return self.run("uploader", *command, config=config)
 
 
 def beating(topic: str, program_id: str = "UP", interval: str = "0.2") -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from openmsi_s3_transfer.bucket import Bucket
 from openmsi_s3_transfer.client import Clients, make_clients
 from openmsi_s3_transfer.probe import find_abilities
 from openmsi_s3_transfer.settings import TransferSettings
-from tests.support.running import Program
+from tests.support.running import Program, Programs
 from tests.support.store import Inside, Store
 
 
@@ -33,16 +33,14 @@ def found_bucket(store: Store, folder: Path) -> Bucket:
     return Bucket(clients, name, find_abilities(clients, name, "probe"))
 
 
-class Transfers:
+class Transfers(Programs):
     """Transfers of ``topic`` into one bucket, each in a folder of its own below ``folder``."""
 
     def __init__(self, bootstrap: str, topic: str, store: Store, folder: Path) -> None:
+        super().__init__(bootstrap, folder)
         self.topic = topic
         self.store = store
         self.inside = store.bucket()
-        self._bootstrap = bootstrap
-        self.folder = folder
-        self._running: list[Program] = []
 
     def start(
         self,
@@ -56,14 +54,7 @@ class Transfers:
         """Start one more; with the ``name`` of an earlier one it gets the same state folder."""
         command = ("S3TransferStreamProcessor", bucket or self.inside.name, "--topic_name", self.topic, *options)
         everything = self.store.login | dict(env or {})
-        program = Program(self.folder / name, self._bootstrap, *command, env=everything, config=config, prefix=prefix)
-        self._running.append(program)
-        return program
-
-    def kill(self) -> None:
-        """End all that still run."""
-        for program in self._running:
-            program.kill()
+        return self.run(name, *command, env=everything, config=config, prefix=prefix)
 
     @property
     def tree(self) -> dict[str, bytes]:

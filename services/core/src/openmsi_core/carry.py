@@ -5,6 +5,8 @@ from pathlib import Path
 
 from openmsi_core.commits import ConsumerCommits
 from openmsi_core.destination import Destination
+from openmsi_core.durable import in_words
+from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.group import group_id
 from openmsi_core.kafka import Troubles, make_admin, make_consumer
 from openmsi_core.paths import RelativePath
@@ -20,6 +22,20 @@ _log = logging.getLogger(__name__)
 
 _PREFETCH_BYTES = 24 << 20
 _ANSWER_SECONDS = 5.0
+
+
+def prepare(folder: Path) -> Staging:
+    """Make ``folder``, and see that what is not complete yet can be staged in it. Raises ConfigError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(in_words(error, folder)) from None
+    staging = Staging(folder)
+    try:
+        staging.folder.start()
+    except Retryable as error:
+        raise ConfigError(str(error)) from None
+    return staging
 
 
 def carry(

@@ -13,7 +13,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.lock = threading.Condition()
-        """Held while `inside` calls ``enter`` and ``done``; may be held for more."""
+        """Held while `inside` calls ``enter`` and ``done``."""
         self._group = 0
         self._busy = 0
         self._closed = False

@@ -79,10 +79,6 @@ class Watermark(Generic[Token]):
         """Committable offsets, by partition, that `committed` has not been told of."""
         return {p: o for p, o in self.committables(self._next).items() if o > self._committed.get(p, -1)}
 
-    def reached(self) -> dict[int, int]:
-        """Of each partition the next offset to be done."""
-        return dict(self._next)
-
     def committed(self, offsets: dict[int, int]) -> None:
         """The broker was told ``offsets``."""
         self._committed |= offsets

@@ -3,9 +3,7 @@
 import logging
 from pathlib import Path
 
-from openmsi_core.carry import carry
-from openmsi_core.durable import in_words
-from openmsi_core.errors import ConfigError, Retryable
+from openmsi_core.carry import carry, prepare
 from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.placing import Folder
 from openmsi_core.service import Service, run
@@ -31,15 +29,7 @@ def _download(settings: DownloadSettings, service: Service) -> None:
 
 def _prepare(output: Path) -> tuple[Staging, Folder]:
     """Make the output folder and see that files can be staged and placed. Raises ConfigError."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(in_words(error, output)) from None
-    staging, folder = Staging(output), Folder(output)
-    try:
-        staging.folder.start()
-    except Retryable as error:
-        raise ConfigError(str(error)) from None
+    staging, folder = prepare(output), Folder(output)
     folder.check(staging.own)
     if not folder.has_times:
         _log.warning("%s cannot keep the times of files: they get the time of their arrival", output)

@@ -17,7 +17,7 @@ from openmsi_s3_transfer.bucket import Bucket, Placed, Wanted
 from openmsi_s3_transfer.keys import DEFAULT_TEMPLATE, content_type, key_of
 from openmsi_s3_transfer.marks import has_its_size, marked_version, marks_of
 from openmsi_s3_transfer.multipart import Multipart
-from openmsi_s3_transfer.refusals import Busy, Changed
+from openmsi_s3_transfer.refusals import Changed
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,6 @@ class BucketDestination:
         self._verify = verify
         self._clock = clock
         self._quiet_until = 0.0
-        self._busy_until = 0.0
         self._puts = 0  # deliveries that may have put something: what was known before may be over
         self._repeat: tuple[RelativePath, str, bytes, int] | None = None
         self._repeat_until = 0.0
@@ -69,28 +68,21 @@ class BucketDestination:
         except Retryable:
             self._quiet_until = self._clock() + _QUIET_SECONDS
             raise
-        marked = None if placed is None else marked_version(placed.metadata, self._topic)
-        verdict = judge(version, marked)
-        if (
-            verdict is Verdict.REPEAT
-            and placed is not None
-            and (self._verify == "full" or not has_its_size(placed.metadata, placed.size))
-        ):
+        if placed is None:
+            return Verdict.NEWER
+        verdict = judge(version, marked_version(placed.metadata, self._topic))
+        if verdict is not Verdict.REPEAT:
+            return verdict
+        if self._verify == "full" or not has_its_size(placed.metadata, placed.size):
             return Verdict.NEWER  # whoever put it may have died before looking at it: `deliver` does
-        if verdict is Verdict.REPEAT:  # for each of its records that is read again
-            self._repeat = asked
-            self._repeat_until = self._clock() + _TRUST_SECONDS
+        self._repeat = asked  # for each of its records that is read again
+        self._repeat_until = self._clock() + _TRUST_SECONDS
         return verdict
 
     def deliver(self, file: CompleteFile) -> Verdict:
         """As `Destination.deliver`: on return the verified object is in the bucket, or one that wins is."""
-        if self._clock() < self._busy_until:
-            raise Retryable(f"{self._bucket.clients.endpoint} is busy and asked to be left alone for a while")
         try:
             verdict = self._deliver(file)
-        except Busy as error:
-            self._busy_until = max(self._busy_until, self._clock() + error.seconds)
-            raise
         finally:
             self._puts += 1
         path = file.generation.path

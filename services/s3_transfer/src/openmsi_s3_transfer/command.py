@@ -2,8 +2,8 @@
 
 import logging
 
-from openmsi_core.carry import carry
-from openmsi_core.durable import disk_errors, in_words, write_file
+from openmsi_core.carry import carry, prepare
+from openmsi_core.durable import disk_errors, write_file
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_core.kafka import Troubles
 from openmsi_core.paths import RESERVED
@@ -59,13 +59,8 @@ def _transfer(settings: TransferSettings, service: Service) -> None:
 def _prepare(settings: TransferSettings) -> Staging:
     """Make the folder for what is not complete yet. Raises ConfigError."""
     folder = settings.work_dir
+    staging = prepare(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(in_words(error, folder)) from None
-    staging = Staging(folder)
-    try:
-        staging.folder.start()
         with disk_errors(folder):  # for `openmsi quarantine`: this is no folder to place files in
             write_file(folder / RESERVED / BUCKET, settings.bucket_name.encode())
     except Retryable as error:
