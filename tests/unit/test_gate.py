@@ -41,8 +41,10 @@ class Threads:
         self._until(f"{name} done")
 
     def _run(self, name: str) -> None:
-        with self.gate.inside(lambda: self._say(f"{name} in"), lambda: self._say(f"{name} done")):
+        with self.gate.inside(lambda: self._say(f"{name} in")):
             assert self._may_finish[name].wait(LONG)
+            with self.gate.lock:
+                self._say(f"{name} done")
 
     def _say(self, line: str) -> None:
         self.log.append(line)

@@ -16,13 +16,13 @@ from pydantic import Field, model_validator
 from pydantic_settings import CliPositionalArg
 
 from openmsi_admin.relay_destination import TopicDestination
+from openmsi_core.carry import begin_anew_when_undone
 from openmsi_core.chunk import DEFAULT_CHUNK_SIZE
 from openmsi_core.errors import ConfigError, Retryable, Undone
 from openmsi_core.kafka import Troubles, make_admin, make_consumer, make_producer
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.receive import Receiver
-from openmsi_core.retry import delay_before
 from openmsi_core.service import Service, Status, run
 from openmsi_core.settings import ProgramSettings
 from openmsi_core.settings_types import TopicName
@@ -39,7 +39,6 @@ _WRITERS = 64  # as many small files are in one transaction
 _ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 30.0
 _LOOK_ANSWER_SECONDS = 1.0
-_QUIET_SECONDS = 300.0  # after which a failure has nothing to do with the one before
 _LONGEST_MS = "900000"  # for one transaction; the most that a broker allows unless told otherwise
 
 
@@ -78,16 +77,8 @@ def relay(argv: Sequence[str]) -> int:
 
 
 def _relay(settings: RelaySettings, service: Service) -> None:
-    failures = 0
     with lock_state_dir(settings.state_dir, f"relay of {settings.topic_name} to {settings.target_topic}"):
-        while not service.stop.is_set():
-            begun = time.monotonic()
-            try:
-                _carry(settings, service)
-            except Undone as error:
-                failures = 1 if time.monotonic() - begun > _QUIET_SECONDS else failures + 1
-                _log.warning("beginning anew: %s", error)
-                service.stop.wait(delay_before(failures))
+        begin_anew_when_undone(lambda: _carry(settings, service), service.stop)
 
 
 def _carry(settings: RelaySettings, service: Service) -> None:

@@ -32,6 +32,9 @@ class Commits(Protocol):
     def now(self, consumer: Consumer, topic: str, partitions: Collection[int]) -> None:
         """Commit for ``partitions``; durable on return. Blocks for a few seconds at most. Raises KafkaException."""
 
+    def leave(self, partitions: Collection[int]) -> None:
+        """Others read these partitions from now on; called before the watermark forgets them."""
+
     def close(self) -> None:
         """Nothing more will be committed. Never raises."""
 
@@ -66,6 +69,9 @@ class ConsumerCommits:
 
     def begin(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
         """Nothing to do: the consumer asks for the offsets itself."""
+
+    def leave(self, partitions: Collection[int]) -> None:
+        """Nothing to do."""
 
     def close(self) -> None:
         """Nothing to do."""

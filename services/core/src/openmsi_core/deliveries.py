@@ -154,7 +154,8 @@ class Deliveries(Generic[Outcome]):
     def _put_off(self, file: CompleteFile, error: Retryable) -> None:
         self._trouble = str(error)
         failures = self._failures[file.generation] = self._failures.get(file.generation, 0) + 1
-        self._retries[file.generation] = (self._clock() + delay_before(failures), file)
+        delay = delay_before(failures) if error.after is None else error.after
+        self._retries[file.generation] = (self._clock() + delay, file)
 
     def _retry_due(self) -> None:
         now = self._clock()

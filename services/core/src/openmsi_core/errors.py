@@ -19,6 +19,9 @@ The text of an error is one line for a scientist: what is wrong and what to do n
 ``sysexits.h``.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class OpenMSIError(Exception):
     """Base of the tree; never raised itself."""
@@ -26,6 +29,11 @@ class OpenMSIError(Exception):
 
 class Retryable(OpenMSIError):
     """Nothing was lost and nothing was recorded as done; calling again may succeed."""
+
+    def __init__(self, text: str, after: float | None = None) -> None:
+        """``after`` says in how many seconds, where that is known."""
+        super().__init__(text)
+        self.after = after
 
 
 class StagedBytesLost(Retryable):
@@ -42,6 +50,11 @@ class Undone(OpenMSIError):
 
 class BadFile(OpenMSIError):
     """This record or file will never be usable as it is; others are not affected."""
+
+    def __init__(self, text: str, facts: Mapping[str, str] = MappingProxyType({})) -> None:
+        """``facts`` are kept with the file in quarantine, by name."""
+        super().__init__(text)
+        self.facts = facts
 
 
 class Fatal(OpenMSIError):

@@ -13,7 +13,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.lock = threading.Condition()
-        """Held while `inside` calls ``enter`` and ``done``."""
+        """Held while `inside` calls ``enter``."""
         self._group = 0
         self._busy = 0
         self._closed = False
@@ -21,8 +21,8 @@ class Gate:
         self._over: OpenMSIError | None = None
 
     @contextlib.contextmanager
-    def inside(self, enter: Callable[[], None], done: Callable[[], None]) -> Iterator[None]:
-        """Call ``enter``, do what is inside, call ``done`` and wait for `release`.
+    def inside(self, enter: Callable[[], None]) -> Iterator[None]:
+        """Call ``enter``, do what is inside and wait for `release`. What ``enter`` raises is passed on.
 
         Blocks as well until the gate is open. Raises what `end` was given, at any point, unless all are released
         already. Not to be left by an error without `end`: the others would wait for ever.
@@ -35,7 +35,6 @@ class Gate:
             group = self._group
         yield
         with self.lock:
-            done()
             self._busy -= 1
             self._since = self._since or time.monotonic()
             self.lock.notify_all()

@@ -199,6 +199,7 @@ class Membership:
         self.assigned -= partitions
         for partition in partitions:
             self._rewinds.pop(partition, None)
+        self._commits.leave(partitions)
         self._forget(partitions)
 
     def _at(self, partitions: Iterable[int]) -> list[TopicPartition]:

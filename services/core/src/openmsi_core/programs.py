@@ -23,6 +23,7 @@ PROGRAMS: frozenset[str] = frozenset(
         "DataFileUploadDirectory",
         "DataFileDownloadDirectory",
         "S3TransferStreamProcessor",
+        "StreamProcessor",
         "DataFileStreamProcessor",
         "DataFileStreamReproducer",
         "MetadataJSONReproducer",
@@ -101,6 +102,9 @@ OPTIONS: frozenset[str] = frozenset(
         "tags",
         "ca_bundle",
         "producer_topic_name",
+        "processor_file",
+        "processing_timeout",
+        "memory_limit",
         "n_consumer_threads",
         "n_producer_threads",
     }

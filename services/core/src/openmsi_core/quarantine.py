@@ -8,8 +8,10 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from openmsi_core.assembly import OpenFile
@@ -68,10 +70,11 @@ class Quarantine:
         partition: int,
         version: Version,
         reason: str,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Keep a complete file that cannot be delivered; a staged ``content`` is moved.
 
-        ``partition`` is that of its last record. Raises StagedBytesLost as well.
+        ``partition`` is that of its last record, ``more`` is kept with the reason. Raises StagedBytesLost as well.
         """
         entry = self._entry("file", generation)
         with disk_errors(self._root):
@@ -82,7 +85,8 @@ class Quarantine:
                 _move(content, entry / CONTENT)
             facts = {"path": generation.path.text, "sha512": generation.file_hash.hex(), "upload": generation.upload_id}
             place = {"partition": partition, "offset": version.logged[1], "timestamp": version.logged[0]}
-            self._explain(entry, reason, facts | place | {"source": version.source, "mtime": version.mtime})
+            known = facts | place | {"source": version.source, "mtime": version.mtime}
+            self._explain(entry, reason, known | dict(more))
 
     def has(self, generation: Generation, logged: tuple[int, int]) -> bool:
         """Whether the file that a record of ``generation``, read at ``logged``, belongs to is here as a whole.

@@ -212,7 +212,7 @@ class Receiver:
         except BadFile as error:
             content = file.staged if file.data is None else file.data
             assert content is not None
-            self._quarantine.file(file.generation, content, file.partition, file.version, str(error))
+            self._quarantine.file(file.generation, content, file.partition, file.version, str(error), error.facts)
             _log.error("put %s in quarantine: %s", file.generation.path, error)
             return None
 

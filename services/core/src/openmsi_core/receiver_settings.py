@@ -15,7 +15,7 @@ _NO_ENCRYPTION = "no effect: messages are not encrypted in this version"
 class ReceiverSettings(ProgramSettings):
     """What all receivers share; see `ProgramSettings`."""
 
-    clients: ClassVar = ("consumer",)
+    clients: ClassVar[tuple[str, ...]] = ("consumer",)
     aliases: ClassVar = {"consumer_group_ID": "consumer_group_id"}
 
     consumer_group_id: str | None = Field(

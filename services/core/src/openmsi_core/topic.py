@@ -79,19 +79,24 @@ def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int
 
     Says nothing when we may not read the topic's settings: then a record that is too large fails when it is sent.
     """
-    admin = make_admin(options)
-    resource = ConfigResource(ResourceType.TOPIC, topic)
-    try:
-        entries = admin.describe_configs([resource], request_timeout=timeout)[resource].result(timeout)
-        allowed = int(entries["max.message.bytes"].value)
-    except (KafkaException, KeyError, TypeError, ValueError, TimeoutError) as error:
-        _log.debug("the size limit of topic %s cannot be read: %s", topic, error)
-        return
-    if needed_bytes > allowed:
+    allowed = largest_message(options, topic, timeout)
+    if allowed is not None and needed_bytes > allowed:
         raise ConfigError(
             f"topic '{topic}' accepts messages of {allowed} bytes, but this chunk size needs {needed_bytes}: "
             f"use --chunk_size {max(1024, allowed - RECORD_OVERHEAD)} or raise the topic's max.message.bytes"
         )
+
+
+def largest_message(options: Mapping[str, str], topic: str, timeout: float) -> int | None:
+    """Bytes of the largest record that ``topic`` takes; None when we may not know. Blocks up to ``timeout`` seconds."""
+    admin = make_admin(options)
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        entries = admin.describe_configs([resource], request_timeout=timeout)[resource].result(timeout)
+        return int(entries["max.message.bytes"].value)
+    except (KafkaException, KeyError, TypeError, ValueError, TimeoutError) as error:
+        _log.debug("the size limit of topic %s cannot be read: %s", topic, error)
+        return None
 
 
 def topic_id(admin: AdminClient, topic: str, timeout: float) -> str:

@@ -1,8 +1,9 @@
 """Files written to a topic and the offsets of what they were made of: at the broker together, or not at all.
 
 One transaction after the other, each with the files that several threads have written; each thread waits until its
-file is committed. The offsets never pass an unfinished file, so after a restart the records of files that were finished
-meanwhile are read once more. Which these are is kept with the offsets (`exact`). Sources: KIP-98 (transactions),
+file is committed. Partitions may be shared with other processes of the group, each with transactions of its own. The
+offsets never pass an unfinished file, so after a restart the records of files that were finished meanwhile are read
+once more. Which these are is kept with the offsets (`exact`). Sources: KIP-98 (transactions),
 KIP-447 (offsets in them).
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from openmsi_core.errors import OpenMSIError, Undone
+from openmsi_core.errors import Doubted, OpenMSIError, Undone
 from openmsi_core.exact import MOST_BYTES, ExactWatermark
 from openmsi_core.gate import Gate
 from openmsi_core.generation import Generation
@@ -36,17 +37,25 @@ Write = Callable[[str, bytes, bytes, int, list[tuple[str, bytes]]], None]
 
 
 class Transaction:
-    """The transactions of one producer, for a receiver that shares its partitions with nobody.
-
-    Many threads write, the receiver's thread does everything else.
-    """
+    """The transactions of one producer. Many threads write, the receiver's thread does everything else."""
 
     pause = 0.003  # to write a few small files
     crowded = False
     resumes = False
 
-    def __init__(self, producer: Producer, purpose: str) -> None:
+    def __init__(
+        self,
+        producer: Producer,
+        purpose: str,
+        *,
+        patience: float = _BEGIN_SECONDS,
+        before: Callable[[], None] = lambda: None,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
         """``purpose`` says where to, see `ExactWatermark`.
+
+        Whoever read a partition before may have left a transaction open: its end is waited for, ``patience`` seconds
+        at most. ``before`` and ``after`` are called around each commit; between them nothing is written.
 
         Blocks until transactions of an earlier process with the same transactional.id have ended. Raises ConfigError
         when the broker refuses, Undone when it does not answer.
@@ -56,7 +65,11 @@ class Transaction:
         self._gate = Gate()
         self._aborting = threading.Lock()
         self._begun = False
-        self._written: set[Generation] = set()  # in this transaction
+        self._patience = patience
+        self._before = before
+        self._after = after
+        self._written: set[Generation] = set()  # in this transaction, or being written
+        self._lost: set[Generation] = set()  # begun by us, and left to another process since
         self._renew = time.monotonic() + _RENEW_SECONDS
         self._seconds = _BEGIN_SECONDS
         self._call(producer.init_transactions)
@@ -78,9 +91,10 @@ class Transaction:
         """Write one file inside.
 
         Blocks until the file is committed, which may need other files to be written first. After an error inside
-        nothing is committed any more, for a part of the file is there. Raises Undone and ConfigError.
+        nothing is committed any more, for a part of the file is there. Raises Undone, ConfigError, and Doubted when
+        the file belongs to another process by now.
         """
-        with self._gate.inside(self._begin, lambda: self._written.add(generation)):
+        with self._gate.inside(lambda: self._enter(generation)):
             try:
                 yield self._write
             except Exception as error:
@@ -92,7 +106,7 @@ class Transaction:
         Raises Undone when the broker does not say.
         """
         with self._errors():
-            committed = consumer.committed(list(places), timeout=_BEGIN_SECONDS)
+            committed = consumer.committed(list(places), timeout=self._patience)
             for place in committed:
                 if place.error is not None:
                     raise KafkaException(place.error)
@@ -127,16 +141,33 @@ class Transaction:
         if not self.later(consumer, topic):
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the last transaction was not committed"))
 
+    def leave(self, partitions: Collection[int]) -> None:
+        """As `Commits.leave`. Raises Undone when files of theirs are written that are not committed."""
+        lost = self.watermark.holders(partitions)
+        with self._gate.lock:
+            self._lost |= lost
+            if lost & self._written:
+                raise self._gate.end(Undone("partitions were lost while their files were written"))
+
+    def _enter(self, generation: Generation) -> None:
+        if generation in self._lost:
+            self._lost.discard(generation)
+            raise Doubted("another process of the group reads this file by now")
+        self._begin()
+        self._written.add(generation)
+
     def _commit(self, consumer: Consumer, topic: str) -> None:
         places = [TopicPartition(topic, p, *place) for p, place in self.watermark.places(self._written).items()]
         longest = max((len(place.metadata or "") for place in places), default=0)
         self.crowded = longest > MOST_BYTES // 2
         if longest > MOST_BYTES:  # within one turn, or nothing could give way
             raise self._gate.end(Undone("more was finished behind files that are not than can be remembered"))
+        self._before()
         self._begin()
         self._call(self._producer.send_offsets_to_transaction, places, consumer.consumer_group_metadata())
         self._call(self._producer.commit_transaction)
         self._begun = False
+        self._after()
         for generation in self._written:
             self.watermark.release(generation)
         self._written.clear()

@@ -1,0 +1,1 @@
+"""The process that user code runs in. Needs nothing but Python itself: user code may bring any version of anything."""
