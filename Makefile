@@ -6,9 +6,11 @@ MAKEFLAGS += --no-print-directory
 
 PYTEST := .venv/bin/pytest
 SCRIPTS := .ci/run tools/bases tools/compose tools/kafka-jars tools/lock tools/native tools/rclone tools/setup tools/up tools/versitygw \
-  images/bases/stand-in $(wildcard images/bases/kafka/*) images/custom/startup-script.sh
+  images/bases/stand-in $(wildcard images/bases/kafka/*) images/custom/startup-script.sh images/custom/processor/startup-script.sh
 # More words for pytest: make unit ARGS="-k chunk"
 ARGS ?=
+# Of make test: how many tests run side by side.
+JOBS ?= 2
 # Of make faults: how many rounds, and what its chance begins with.
 ROUNDS ?= 50
 SEED ?= 1
@@ -24,7 +26,7 @@ logs: ## follow what the services say (Ctrl-C ends following)
 	@tools/compose --profile '*' logs --follow --tail 50
 images: ## build the images
 	@tools/setup engine
-	@tools/compose --profile s3 build --quiet
+	@tools/compose --profile s3 --profile processor build --quiet
 	@docker image ls --filter reference='openmsi/*' --filter dangling=false
 up-native: ## the same as up on a machine without containers
 	@tools/native up
@@ -34,13 +36,16 @@ down-native: ## stop what up-native has started
 unit: test-unit ## the quick tests
 test: ## all tests, against a real broker and the built images
 	@tools/setup python java openssl engine versitygw faults openmsistream
-	$(PYTEST) $(wildcard tests/unit tests/contract tests/integration tests/interop tests/faults tests/e2e) $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist loadgroup $(wildcard $(addprefix tests/,e2e faults interop integration examples contract unit)) $(ARGS)
 test-unit: ## tests without network
 	@tools/setup python
 	$(PYTEST) tests/unit $(ARGS)
 test-contract: ## tests of what others rely on
 	@tools/setup python java openssl versitygw
 	$(PYTEST) tests/contract $(ARGS)
+test-examples: ## tests of the examples, with known answers
+	@tools/setup python
+	$(PYTEST) tests/examples $(ARGS)
 test-integration: ## tests of the programs against a real broker and a real S3 server
 	@tools/setup python java openssl versitygw
 	$(PYTEST) tests/integration $(ARGS)
@@ -62,13 +67,19 @@ bench: ## measure rates and delays
 bench-s3: ## measure the S3 transfer against boto3, rclone and OpenMSIStream
 	@tools/setup python java versitygw openmsistream
 	.venv/bin/python -m tests.perf.bench_s3 $(ARGS)
+bench-processor: ## measure the stream processor against the downloader
+	@tools/setup python java
+	.venv/bin/python -m tests.perf.bench_processor $(ARGS)
+api: ## write docs/processor-api.md anew, from the docstrings
+	@tools/setup python
+	.venv/bin/griffe2md openmsi_processor -o docs/processor-api.md
 check: ## formatting, lint, types, architecture, Dockerfiles, scripts
 	@tools/setup python
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy services/*/src tests
 	.venv/bin/lint-imports
-	.venv/bin/hadolint images/Dockerfile images/custom/Dockerfile
+	.venv/bin/hadolint images/Dockerfile images/custom/Dockerfile images/custom/processor/Dockerfile
 	.venv/bin/shellcheck $(SCRIPTS)
 lock: ## take newer versions of dependencies into the locked requirement files
 	@tools/setup python engine
@@ -77,5 +88,5 @@ clean: ## delete what make has made, except ./data, ./downloads and docker's vol
 	@tools/native down
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-integration \
-  test-interop test-e2e test-faults faults bench bench-s3 check lock clean
+.PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-examples test-integration \
+  test-interop test-e2e test-faults faults bench bench-s3 bench-processor api check lock clean

@@ -62,6 +62,13 @@ def _running(folder: Path) -> Iterator[Broker]:
         broker.stop()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of tests that run side by side (xdist), those of a file stay together, and there is one container engine."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        item.add_marker(pytest.mark.xdist_group("engine" if folder == "e2e" else str(item.path)))
+
+
 def pytest_report_header() -> list[str]:
     """Name what is real in this run."""
     engine = _first_line("docker", "version", "--format", "{{.Server.Version}}") or "not running"
