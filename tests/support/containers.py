@@ -6,7 +6,7 @@
     stack = Stack(folder, images)        a fresh clone's compose files in folder, a compose project of its own
     stack.compose("up", "--detach")      any compose command; returns its output
     stack.settings(NAME="value")         openmsi.env
-    stack.data, stack.downloads          the two folders
+    stack.data, stack.downloads          the two folders; stack.results with the profile processor
     BundledStore(stack)                  the store of the profile s3
     stack.down()                         containers, networks and volumes go
     Container(folder, IMAGE, …)          one docker run
@@ -27,7 +27,7 @@ from tests.support.broker import ROOT, unique
 from tests.support.store import Inside
 
 PREFIX = "openmsi-e2e"
-_SHIPPED = ("compose.yaml", "compose", ".env", "openmsi.env.example", "config.config")
+_SHIPPED = ("compose.yaml", "compose", "processors", ".env", "openmsi.env.example", "config.config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Images:
     uploader: str
     downloader: str
     s3_transfer: str
+    stream_processor: str
     python: str
     kafka: str
     versitygw: str
@@ -55,11 +56,12 @@ def run(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = 
 def build() -> Images:
     """Build the images of this tree as ``make images`` does, starting an engine when there is none."""
     run("tools/setup", "engine")
-    run("tools/compose", "--profile=s3", "build", "--quiet")
+    run("tools/compose", "--profile=s3", "--profile=processor", "build", "--quiet")
     return Images(
         uploader=f"openmsi/uploader:{__version__}",
         downloader=f"openmsi/downloader:{__version__}",
         s3_transfer=f"openmsi/s3_transfer:{__version__}",
+        stream_processor=f"openmsi/stream_processor:{__version__}",
         python=run("tools/bases", "python").strip(),
         kafka=run("tools/bases", "kafka").strip(),
         versitygw=run("tools/bases", "versitygw").strip(),
@@ -73,6 +75,7 @@ class Stack:
         self.folder = folder
         self.data = folder / "data"
         self.downloads = folder / "downloads"
+        self.results = folder / "results"
         folder.mkdir(parents=True, exist_ok=True)
         for name in _SHIPPED:
             run("cp", "--archive", ROOT / name, folder)

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from openmsi_core.generation import Generation
+from openmsi_core.deliveries import CompleteFile
+from openmsi_core.generation import Generation, Version
 from openmsi_core.paths import RelativePath
 from openmsi_core.transaction import Transaction
 from tests.support.running import wait_for
@@ -68,6 +69,7 @@ class FakeConsumer:
 
     def __init__(self, *committed: tuple[int, str | None]) -> None:
         self.error: KafkaError | None = None
+        self.member: str | None = "member"
         self._committed = committed
 
     def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
@@ -76,6 +78,9 @@ class FakeConsumer:
 
     def consumer_group_metadata(self) -> object:
         return object()
+
+    def memberid(self) -> str | None:
+        return self.member
 
 
 @dataclass
@@ -105,16 +110,29 @@ class Relay:
     def write(self, name: str) -> Future[None]:
         """Write a file in a thread; returns when it is written and waits for the commit."""
         future = self.pool.submit(self.write_whole, name)
-        written = f"produce {name}"
-        wait_for(lambda: future.done() or (written in self.producer.steps and self.transaction.eager), name, LONG)
+        self.wait_until_written(name, future)
         return future
 
+    def wait_until_written(self, name: str, future: Future[None]) -> None:
+        """Until it waits for the commit, or has failed."""
+        written = f"produce {name}"
+        wait_for(lambda: future.done() or (written in self.producer.steps and self.transaction.eager), name, LONG)
+
     def write_whole(self, name: str) -> None:
-        with self.transaction.writing(generation(name)) as write:
-            write("target", b"key", name.encode(), 3, [])
+        self.write_this(file(name))
+
+    def write_this(self, each: CompleteFile) -> None:
+        with self.transaction.writing(each) as write:
+            write("target", b"key", bytes(each.data or b""), 3, [])
 
     def later(self) -> bool:
         return self.transaction.later(cast(Consumer, FakeConsumer()), "source")
+
+
+def file(name: str) -> CompleteFile:
+    """A file of this name, each time another one."""
+    version = Version(b"hash", "", "", 1.0, (0, 0))
+    return CompleteFile(generation(name), version, len(name), name.encode(), None, 0)
 
 
 def generation(name: str) -> Generation:

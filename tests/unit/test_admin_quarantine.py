@@ -115,3 +115,20 @@ def test_foreign_names_do_not_move_the_cursor(
         assert "\x1b" not in printed
         assert "\x07" not in printed
         assert r"\x1b]0;owned\x07\n[red]" in printed
+
+
+def test_what_code_could_not_cope_with_is_shown_with_its_traceback_and_never_placed(
+    quarantine: Quarantine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = 'Traceback (most recent call last):\n  File "peaks.py", line 3, in peaks\nKeyError: 1\n'
+    facts = {"processor": "peaks", "processor_version": "7", "traceback": trace}
+    quarantine.file(GENERATION, CONTENT, 1, version_of(PIECES[0], BY, (5, 9)), "peaks.py, line 3: KeyError: 1", facts)
+    (entry,) = listed(capsys, tmp_path)
+    assert entry["processor"] == "peaks 7"
+    assert entry["traceback"] == trace
+    _, shown = openmsi(capsys, "show", entry["entry"])
+    assert '\n  File "peaks.py", line 3, in peaks\n' in shown
+    code, said = openmsi(capsys, "retry", entry["entry"])
+    assert code == 65
+    assert f"openmsi quarantine retry --processor CODE.py {tmp_path}" in said
+    assert not (tmp_path / "sub").exists()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from openmsi_core.deliveries import CompleteFile
-from openmsi_core.errors import Retryable
+from openmsi_core.errors import Doubted, Retryable
 from tests.support.delivering import Gate, World, file
 
 
@@ -57,6 +57,56 @@ def test_a_file_that_was_read_twice_is_not_mistaken_for_its_twin(world: World) -
     assert [id(each) for each in world.deliveries.cancel({twins[1].generation})] == [id(twins[1])]
     gate.open.set()
     assert [id(each.file) for each in world.collect(2)] == [id(twins[0]), id(last)]
+
+
+def test_what_a_thread_works_on_is_an_orphan_until_it_ends(world: World) -> None:
+    """It is not tried again, and is not mistaken for its twin, which is read after the partition has come back."""
+
+    def act(each: CompleteFile) -> str:
+        gate(each)
+        if each is orphan:
+            raise Retryable("full")
+        return "done"
+
+    gate, orphan, twin = Gate(), file("a", 1), file("a", 1)
+    world.act = act
+    world.deliveries.submit(orphan)
+    assert gate.entered.acquire(timeout=10)
+    assert world.deliveries.cancel({orphan.generation}) == []
+    assert world.deliveries.orphans == {orphan}
+    world.deliveries.submit(twin)
+    assert len(world.deliveries) == 2
+    gate.open.set()
+    first, second = world.collect(2)
+    assert (first.file is orphan, first.ours, type(first.error)) == (True, False, Doubted)
+    assert (second.file is twin, second.ours, second.outcome) == (True, True, "done")
+    assert world.deliveries.trouble is None
+    assert not world.deliveries.orphans
+    assert len(world.deliveries) == 0
+
+
+def test_an_orphan_for_which_no_thread_was_free_is_not_begun(world: World) -> None:
+    gate = world.act = Gate()
+    busy, orphan = [file("b", 1), file("c", 1)], file("a", 1)
+    for each in (*busy, orphan):
+        world.deliveries.submit(each)
+    for _ in busy:
+        assert gate.entered.acquire(timeout=10)
+    world.deliveries.cancel({orphan.generation})
+    gate.open.set()
+    ended = {each.file: each for each in world.collect(3)}
+    assert isinstance(ended[orphan].error, Doubted)
+    assert len(world.log) == 2
+
+
+def test_an_orphan_that_is_delivered_all_the_same_says_so(world: World) -> None:
+    gate = world.act = Gate()
+    world.deliveries.submit(orphan := file("a", 1))
+    assert gate.entered.acquire(timeout=10)
+    world.deliveries.cancel({orphan.generation})
+    gate.open.set()
+    (ended,) = world.collect(1)
+    assert (ended.outcome, ended.error, ended.ours) == ("done", None, False)
 
 
 def test_closing_waits_for_threads_and_forgets_the_rest(world: World) -> None:

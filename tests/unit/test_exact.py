@@ -191,3 +191,15 @@ def test_however_often_it_dies_every_file_is_written_once(seed: int) -> None:
     while not live(logs, total, kafka, chance):
         pass
     assert sorted(kafka.files) == sorted(total)
+
+
+def test_of_another_topic_with_the_same_name_nothing_is_known(watermark: ExactWatermark[str]) -> None:
+    watermark.go_back(0, 3)
+    assert done(watermark, 2, 3, 10, 11, 12) == [True, False, False, False, False]
+    assert watermark.committable(0) == 3
+    read(watermark, 0, 3, "new")
+    read(watermark, 0, 4)
+    assert watermark.committable(0) == 3
+    watermark.release("held")
+    watermark.release("new")
+    assert watermark.advanced() == {0: 5}

@@ -31,8 +31,8 @@ class FakeTransaction:
         self.undone: list[Exception] = []
 
     @contextlib.contextmanager
-    def writing(self, generation: Generation) -> Iterator[Write]:
-        assert generation.path.subdir == "run"
+    def writing(self, file: CompleteFile) -> Iterator[Write]:
+        assert file.generation.path.subdir == "run"
         try:
             yield self._write
         except Exception as error:

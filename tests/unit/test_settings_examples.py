@@ -18,11 +18,15 @@ from openmsi_core.health import main as health_check
 from openmsi_core.programs import OPTIONS
 from openmsi_core.settings import ProgramSettings, load
 from openmsi_downloader.settings import DownloadSettings
+from openmsi_processor.settings import ProcessorSettings
 from openmsi_s3_transfer.settings import TransferSettings
 from openmsi_uploader.settings import FileSettings, WatchSettings
 
 ROOT = Path(__file__).parents[2]
-MODELS: tuple[type[ProgramSettings], ...] = (WatchSettings, FileSettings, DownloadSettings, TransferSettings)
+MODELS: tuple[type[ProgramSettings], ...] = (
+    *(WatchSettings, FileSettings, DownloadSettings, TransferSettings),
+    ProcessorSettings,
+)
 PLAIN = {"CONFLUENT_BOOTSTRAP_SERVERS": "kafka:9092", "CONFLUENT_USERNAME": "", "CONFLUENT_PASSWORD": ""}
 LOGIN = {"CONFLUENT_BOOTSTRAP_SERVERS": "kafka:9092", "CONFLUENT_USERNAME": "key", "CONFLUENT_PASSWORD": "secret!"}
 
@@ -99,7 +103,7 @@ def test_every_line_may_be_switched_on_and_arrives(tmp_path: Path) -> None:
         **{"UPLOAD_REGEX": "a", "DOWNLOAD_REGEX": "b", "INCLUDE": "*.c", "EXCLUDE": "*.d"},
         **{"LOGGER_FILE_PATH": "e.log", "CONSUMER_GROUP_ID": "g", "CONSUMER_TOPIC_NAME": "openmsi-data"},
         **{"NEW_FILES_ONLY": "true", "BUCKET_NAME": "bucket", "ENDPOINT_URL": "https://s3.example.org"},
-        **{"SERVER_SIDE_ENCRYPTION": "aws:kms", "TAGS": "a=b,c=d"},
+        **{"SERVER_SIDE_ENCRYPTION": "aws:kms", "TAGS": "a=b,c=d", "MEMORY_LIMIT": "500"},
     }
     whole = {name: value or given.get(name.removeprefix("OPENMSI_"), "5") for name, value in example_lines().items()}
     (tmp_path / "openmsi.env").write_text("".join(f"{name}={value}\n" for name, value in (whole | PLAIN).items()))
@@ -114,10 +118,11 @@ def test_every_line_may_be_switched_on_and_arrives(tmp_path: Path) -> None:
 def test_every_line_of_the_config_file_arrives(tmp_path: Path) -> None:
     path = ROOT / "config.config"
     sections = read_config(path).sections
-    assert sections.keys() == {"broker", "producer", "consumer", "DataFileUploadDirectory", "DataFileDownloadDirectory"}
+    programs = {"DataFileUploadDirectory", "DataFileDownloadDirectory", "StreamProcessor"}
+    assert sections.keys() == {"broker", "producer", "consumer", *programs}
     argv = ["data", "--topic_name", "T", "--config", str(path)]
     watch, download = load(WatchSettings, argv, LOGIN, tmp_path), load(DownloadSettings, argv, LOGIN, tmp_path)
-    for settings in (watch, download):
+    for settings in (watch, download, load(ProcessorSettings, argv, LOGIN, tmp_path)):
         assert {settings.broker[key] for key, value in sections["broker"].items()} == set(LOGIN.values())
         for key, value in sections.get(settings.program, {}).items():
             assert as_text(getattr(settings, key)) == value

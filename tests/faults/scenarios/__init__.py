@@ -11,6 +11,8 @@ from tests.faults.scenarios import (
     kill_at_random,
     kill_each_step,
     network,
+    processor_kills,
+    processor_members,
     rebalance,
     store_members,
     store_network,
@@ -32,6 +34,8 @@ _MODULES = (
     store_network,
     store_refusals,
     store_members,
+    processor_kills,
+    processor_members,
 )
 
 SCENARIOS: dict[str, Scenario] = {name: play for module in _MODULES for name, play in module.SCENARIOS.items()}

@@ -1,11 +1,12 @@
 """`openmsi`: one command with a word for each task of whoever runs the services."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from openmsi_admin.config_command import config
 from openmsi_admin.doctor.command import doctor
 from openmsi_admin.inspect import inspect
+from openmsi_admin.installed import Command, command, commands
 from openmsi_admin.migrate import migrate_config
 from openmsi_admin.quarantine_command import quarantine
 from openmsi_admin.relay import relay
@@ -14,7 +15,7 @@ from openmsi_core import __version__
 from openmsi_core.errors import Fatal, UsageError
 from openmsi_core.programs import did_you_mean
 
-COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+COMMANDS: Mapping[str, Command] = {
     "config": config,
     "doctor": doctor,
     "inspect": inspect,
@@ -23,10 +24,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "relay": relay,
     "tracker": tracker,
 }
-"""Word → what runs with the arguments after it and returns the exit code. The first line of its docstring is its help.
-
-It may raise Fatal, whose text is one line for the user, and SystemExit (of ``--help``).
-"""
+"""The words that are everywhere; services that are installed may bring more (`commands`)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,10 +54,14 @@ def _run(arguments: Sequence[str]) -> int:
             return 0
         case [word, *rest] if word in COMMANDS:
             return COMMANDS[word](rest)
+        case [word, *rest] if brought := command(word):
+            return brought(rest)
         case _:
-            raise UsageError(f"there is no {arguments[0]!r}{did_you_mean(arguments[0], COMMANDS)}; see openmsi --help")
+            words = COMMANDS.keys() | commands().keys()
+            raise UsageError(f"there is no {arguments[0]!r}{did_you_mean(arguments[0], words)}; see openmsi --help")
 
 
 def _help() -> str:
-    lines = [f"  {word:<15} {(command.__doc__ or '').splitlines()[0]}" for word, command in COMMANDS.items()]
+    words = sorted((dict(COMMANDS) | commands()).items())
+    lines = [f"  {word:<15} {(runs.__doc__ or '').splitlines()[0]}" for word, runs in words]
     return "\n".join(["usage: openmsi WORD [arguments]", "", *lines, "", "openmsi WORD --help says more."])

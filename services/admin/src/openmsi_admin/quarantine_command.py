@@ -1,4 +1,4 @@
-"""`openmsi quarantine`: what a downloader could not use, what it is, and bringing it back."""
+"""`openmsi quarantine`: what a receiver could not use, what it is, and bringing it back."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from openmsi_admin.common import parser
+from openmsi_admin.installed import command
 from openmsi_admin.printing import say, show_facts, show_json, show_table
 from openmsi_admin.quarantine_entries import Entry, FileFacts, PartialFacts, RecordFacts, entries, entry_at
 from openmsi_admin.quarantine_retry import AGAIN, in_words, record_of, retry
@@ -15,30 +16,31 @@ from openmsi_core.status import size
 
 
 def quarantine(argv: Sequence[str]) -> int:
-    """Say what a downloader could not use and why, and bring files back whose obstacle is gone.
+    """Say what a receiver could not use and why, and bring files back whose obstacle is gone.
 
     `retry` returns 65 when something stays in quarantine. Raises Fatal.
     """
+    if argv[:1] == ["retry"] and any(word.partition("=")[0] == "--processor" for word in argv):
+        run_again = command("processor", "openmsi.quarantine_retry")
+        assert run_again is not None
+        return run_again(argv[1:])
     given = _arguments().parse_args(argv)
     match given.verb:
         case "list":
             (_list_json if given.json else _list)(given.folder)
         case "show":
             facts = dict(_known(entry_at(given.entry)))
-            if given.json:
-                show_json(facts)
-            else:
-                show_facts((name, str(value)) for name, value in facts.items())
+            (show_json if given.json else _show)(facts)
         case _:
             return _retry([entry_at(folder) for folder in given.entries])
     return 0
 
 
 def _arguments() -> argparse.ArgumentParser:
-    words = parser("quarantine", "What a downloader could not use, kept below its output folder.")
+    words = parser("quarantine", "What a downloader or a processor could not use, kept below its output folder.")
     verbs = words.add_subparsers(dest="verb", required=True, metavar="list|show|retry")
     listing = verbs.add_parser("list", help="all entries of an output folder", allow_abbrev=False)
-    listing.add_argument("folder", type=Path, metavar="FOLDER", help="the output folder of a downloader")
+    listing.add_argument("folder", type=Path, metavar="FOLDER", help="the output folder of a downloader or a processor")
     show = verbs.add_parser("show", help="all that is known of one entry, and what to do", allow_abbrev=False)
     show.add_argument("entry", type=Path, metavar="ENTRY", help="the folder of the entry, as list prints it")
     for verb in (listing, show):
@@ -46,11 +48,20 @@ def _arguments() -> argparse.ArgumentParser:
     again = verbs.add_parser(
         "retry",
         help="bring back files whose obstacle is gone",
-        description="Place files whose obstacle is gone, also while a downloader runs. Nothing newer is replaced.",
+        description="Place files whose obstacle is gone, also while a downloader runs. Nothing newer is replaced."
+        " With --processor CODE.py, which has options of its own, files are run again that its code could not cope"
+        " with: openmsi quarantine retry --processor CODE.py --help",
         allow_abbrev=False,
     )
     again.add_argument("entries", type=Path, nargs="+", metavar="ENTRY", help="folders of entries, as list prints them")
     return words
+
+
+def _show(facts: dict[str, object]) -> None:
+    lines = str(facts.pop("traceback", "")).splitlines()
+    show_facts((name, str(value)) for name, value in facts.items())
+    for line in ["", *lines] if lines else []:
+        say(line)
 
 
 def _list(root: Path) -> None:
@@ -92,6 +103,8 @@ def _known(entry: Entry) -> Iterator[tuple[str, object]]:
         case FileFacts() as facts:
             yield from {"path": facts.path, "partition": facts.partition, "offset": facts.offset}.items()
             yield from {"sha512": facts.sha512, "upload": facts.upload or "none: sent by OpenMSIStream"}.items()
+            if facts.processor:
+                yield "processor", " ".join((facts.processor, facts.processor_version)).rstrip()
         case PartialFacts() as facts:
             yield from {"path": facts.path, "chunks": facts.prefix + len(facts.beyond)}.items()
         case RecordFacts() as facts:
@@ -100,6 +113,8 @@ def _known(entry: Entry) -> Iterator[tuple[str, object]]:
     yield "size", entry.size
     yield "reason", entry.reason
     yield "what to do", _advice(entry)
+    if isinstance(entry.facts, FileFacts) and entry.facts.traceback:
+        yield "traceback", entry.facts.traceback
 
 
 def _key(entry: Entry) -> str:

@@ -42,6 +42,10 @@ class FileFacts:
     source: str | None = None
     """None = written by a version that did not note it, nor the mtime."""
     mtime: float = 0.0
+    processor: str = ""
+    """Whose code could not cope with it; empty = a downloader could not place it."""
+    processor_version: str = ""
+    traceback: str = ""
 
 
 @checked(frozen=True)
@@ -104,7 +108,12 @@ class Entry:
 
     @property
     def elsewhere(self) -> str | None:
-        """How to bring it back when `root` is not where its files belong; None = they do. Raises ConfigError."""
+        """How to bring it back when it is not just to be placed in `root`; None = it is. Raises ConfigError."""
+        if isinstance(self.facts, FileFacts) and self.facts.processor:
+            return (
+                f"the code of processor {self.facts.processor} could not cope with it: mend the code (or the file, and"
+                f" send it again), then: openmsi quarantine retry --processor CODE.py {self.root}"
+            )
         marker = self.root / RESERVED / BUCKET
         try:
             bucket = marker.read_text(errors="replace")

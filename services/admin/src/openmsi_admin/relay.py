@@ -6,11 +6,10 @@ writes is read by as many as there are partitions.
 
 import contextlib
 import logging
-import time
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from pydantic import Field, model_validator
 from pydantic_settings import CliPositionalArg
@@ -23,12 +22,13 @@ from openmsi_core.kafka import Troubles, make_admin, make_consumer, make_produce
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.receive import Receiver
-from openmsi_core.service import Service, Status, run
+from openmsi_core.service import Service, run
 from openmsi_core.settings import ProgramSettings
 from openmsi_core.settings_types import TopicName
 from openmsi_core.staging import Staging
 from openmsi_core.state import lock_state_dir
-from openmsi_core.topic import RECORD_OVERHEAD, certain_topic_id, check_message_size, topic_info, wait_for_topic
+from openmsi_core.topic import RECORD_OVERHEAD, certain_topic_id, check_message_size, wait_for_topic
+from openmsi_core.topic_watch import TopicWatch
 from openmsi_core.transaction import Transaction
 
 _log = logging.getLogger(__name__)
@@ -37,8 +37,6 @@ _PREFETCH_BYTES = 24 << 20
 _QUEUE_BYTES = 48_000_000
 _WRITERS = 64  # as many small files are in one transaction
 _ANSWER_SECONDS = 5.0
-_LOOK_SECONDS = 30.0
-_LOOK_ANSWER_SECONDS = 1.0
 _LONGEST_MS = "900000"  # for one transaction; the most that a broker allows unless told otherwise
 
 
@@ -127,7 +125,7 @@ def _carry(settings: RelaySettings, service: Service) -> None:
             transaction,
             _policy(settings, source.partitions, _id(admin, settings.topic_name)),
             service.counts,
-        ).run(service.stop, _Topics(producer, admin, (settings.topic_name, settings.target_topic), service))
+        ).run(service.stop, TopicWatch(producer, admin, (settings.topic_name, settings.target_topic), service.beat))
     finally:
         transaction.close()
         staging.close()
@@ -149,31 +147,6 @@ def _id(admin: AdminClient, topic: str) -> str:
         return certain_topic_id(admin, topic, _ANSWER_SECONDS)
     except Retryable as error:
         raise Undone(str(error)) from None
-
-
-class _Topics:
-    """Tells how it goes, and notices when one of ``topics`` gets more partitions or is made anew."""
-
-    def __init__(self, producer: Producer, admin: AdminClient, topics: Sequence[str], service: Service) -> None:
-        self._producer = producer
-        self._admin = admin
-        self._topics = topics
-        self._service = service
-        self._known: dict[str, tuple[int, str]] = {}
-        self._due = 0.0
-
-    def __call__(self, status: Status) -> None:
-        """The receiver's beat. Raises Undone when a topic is not what it was."""
-        self._service.beat(status)
-        if time.monotonic() < self._due:
-            return
-        self._due = time.monotonic() + _LOOK_SECONDS
-        with contextlib.suppress(Retryable):
-            for topic in self._topics:
-                info = topic_info(self._producer, topic, _LOOK_ANSWER_SECONDS, Troubles(_log.debug))
-                found = info.partitions, certain_topic_id(self._admin, topic, _LOOK_ANSWER_SECONDS)
-                if self._known.setdefault(topic, found) != found:
-                    raise Undone(f"topic {topic} has {found[0]} partitions now, or was made anew")
 
 
 def _policy(settings: RelaySettings, partitions: int, source_id: str) -> Policy:

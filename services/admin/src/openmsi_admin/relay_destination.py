@@ -69,7 +69,7 @@ class TopicDestination:
         # Of a file that comes from an uploader of ours, everything that says which of two versions wins stays as it is.
         headers = encode_headers(Upload(version.upload_id, version.source, file.size)) if version.upload_id else []
         sizes: list[int] = []
-        with self._transaction.writing(file.generation) as write:
+        with self._transaction.writing(file) as write:
             for chunk in self._chunks(file):
                 value = encode_value(chunk)
                 write(self._topic, encode_key(chunk), value, partition, headers)

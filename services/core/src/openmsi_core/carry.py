@@ -21,6 +21,7 @@ from openmsi_core.receiver_settings import ReceiverSettings
 from openmsi_core.retry import delay_before
 from openmsi_core.service import Service
 from openmsi_core.staging import Staging
+from openmsi_core.status import Status
 from openmsi_core.topic import TopicInfo, topic_id, wait_for_topic
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,10 @@ class Transacted:
 
     commits: Commits
     workers: int
+    cluster_id: str
+    """Of the brokers that commit: the topic must be there, too."""
+    beat: Callable[[Status], None]
+    """Instead of the service's own."""
 
 
 def group_of(settings: ReceiverSettings, where: str) -> str:
@@ -85,13 +90,16 @@ def carry(
     if info is None:
         consumer.close()
         return
+    if transacted and transacted.cluster_id != info.cluster_id:
+        consumer.close()
+        raise ConfigError("both topics must be on one Kafka cluster: [consumer] and [producer] name different ones")
     _log.info("group %s carries topic %s to %s", group, settings.topic_name, where)
     quarantine = Quarantine(folder, settings.topic_name)
     commits = transacted.commits if transacted else plain
     workers = transacted.workers if transacted else settings.n_threads
     policy = _policy(settings, info, group, wanted, workers)
     Receiver(consumer, destination, staging, quarantine, troubles, commits, policy, service.counts).run(
-        service.stop, service.beat
+        service.stop, transacted.beat if transacted else service.beat
     )
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from openmsi_core.deliveries import CompleteFile
 from openmsi_core.generation import Generation
 from openmsi_core.watermark import Watermark
 
@@ -32,8 +33,8 @@ class Commits(Protocol):
     def now(self, consumer: Consumer, topic: str, partitions: Collection[int]) -> None:
         """Commit for ``partitions``; durable on return. Blocks for a few seconds at most. Raises KafkaException."""
 
-    def leave(self, partitions: Collection[int]) -> None:
-        """Others read these partitions from now on; called before the watermark forgets them."""
+    def leave(self, files: Collection[CompleteFile]) -> None:
+        """Others read these files from now on, though threads work on them; those of earlier calls are among them."""
 
     def close(self) -> None:
         """Nothing more will be committed. Never raises."""
@@ -70,7 +71,7 @@ class ConsumerCommits:
     def begin(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
         """Nothing to do: the consumer asks for the offsets itself."""
 
-    def leave(self, partitions: Collection[int]) -> None:
+    def leave(self, files: Collection[CompleteFile]) -> None:
         """Nothing to do."""
 
     def close(self) -> None:

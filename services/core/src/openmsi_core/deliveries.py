@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from openmsi_core.errors import Retryable, StagedBytesLost
+from openmsi_core.errors import Doubted, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Version
 from openmsi_core.retry import delay_before
 from openmsi_core.staging import Sealed
@@ -33,7 +33,9 @@ class CompleteFile:
     data: bytes | memoryview | None
     sealed: Sealed | None
     partition: int
-    """Where its last chunk was read."""
+    """Where the chunk was read that completed it."""
+    offset: int = 0
+    """The same."""
 
     @property
     def staged(self) -> Path | None:
@@ -49,6 +51,8 @@ class Finished(Generic[Outcome]):
     outcome: Outcome | None
     error: Exception | None
     """StagedBytesLost, or what is no fault of the file and must end the program."""
+    ours: bool = True
+    """Whether the file was not taken back meanwhile: what is known of it elsewhere may be a later one's."""
 
 
 class Deliveries(Generic[Outcome]):
@@ -72,13 +76,15 @@ class Deliveries(Generic[Outcome]):
         self._clock = clock
         self._results: queue.SimpleQueue[Finished[Outcome]] = queue.SimpleQueue()
         self._by_path: dict[str, deque[CompleteFile]] = {}
-        self._since: dict[Generation, float] = {}
+        self._since: dict[CompleteFile, float] = {}
         self._bytes = 0
         self._staged_bytes = 0
-        self._retries: dict[Generation, tuple[float, CompleteFile]] = {}
-        self._refused: set[Generation] = set()
+        self._retries: dict[CompleteFile, float] = {}
+        self._refused: set[CompleteFile] = set()
         """Tried in vain before another got through: it is they that are refused, so they keep nobody from it."""
-        self._failures: dict[Generation, int] = {}
+        self._failures: dict[CompleteFile, int] = {}
+        self.orphans: set[CompleteFile] = set()
+        """Taken back while a thread worked on them, which it still does."""
         self._trouble: str | None = None
 
     @property
@@ -103,7 +109,7 @@ class Deliveries(Generic[Outcome]):
 
     def submit(self, file: CompleteFile) -> None:
         """Deliver ``file`` when its turn comes. Does not block."""
-        self._since[file.generation] = self._clock()
+        self._since[file] = self._clock()
         self._bytes += len(file.data or b"")
         self._staged_bytes += file.size if file.sealed is not None else 0
         waiting = self._by_path.setdefault(file.generation.path.text, deque())
@@ -119,7 +125,9 @@ class Deliveries(Generic[Outcome]):
             while True:
                 finished = self._results.get(timeout=timeout) if timeout > 0 else self._results.get_nowait()
                 timeout = 0.0
-                if isinstance(finished.error, Retryable) and not isinstance(finished.error, StagedBytesLost):
+                if finished.file in self.orphans:
+                    done.append(self._end_orphan(finished))
+                elif isinstance(finished.error, Retryable) and not isinstance(finished.error, StagedBytesLost):
                     self._put_off(finished.file, finished.error)
                 else:
                     self._end(finished.file)
@@ -130,44 +138,57 @@ class Deliveries(Generic[Outcome]):
             return done
 
     def cancel(self, generations: Collection[Generation]) -> list[CompleteFile]:
-        """Take back those of ``generations`` that no thread works on."""
-        taken = [file for _, file in self._retries.values() if file.generation in generations]
+        """Take back ``generations``; returns those that no thread works on, the others are `orphans` from now on.
+
+        Orphans are not tried again, and end with StagedBytesLost at the latest then.
+        """
+        taken = [file for file in self._retries if file.generation in generations]
         for waiting in list(self._by_path.values()):
             taken += [file for file in list(waiting)[1:] if file.generation in generations]
+            if waiting[0] not in self._retries and waiting[0].generation in generations:
+                self.orphans.add(waiting[0])
         for file in reversed(taken):  # the head of a path's line last: ending it would begin the next
-            self._retries.pop(file.generation, None)
+            self._retries.pop(file, None)
             self._end(file)
         return taken
 
     def close(self) -> None:
         """Wait for the threads and forget the rest. Nothing new is begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for books in (self._by_path, self._since, self._retries, self._failures, self._refused):
+        for books in (self._by_path, self._since, self._retries, self._failures, self._refused, self.orphans):
             books.clear()
 
     def _run(self, file: CompleteFile) -> None:
         try:
+            if file in self.orphans:  # since before a thread was free
+                raise Doubted("it was taken back")
             self._results.put(Finished(file, self._deliver(file), None))
         except Exception as error:  # the receiver's thread sorts it
             self._results.put(Finished(file, None, error))
 
     def _put_off(self, file: CompleteFile, error: Retryable) -> None:
         self._trouble = str(error)
-        failures = self._failures[file.generation] = self._failures.get(file.generation, 0) + 1
+        failures = self._failures[file] = self._failures.get(file, 0) + 1
         delay = delay_before(failures) if error.after is None else error.after
-        self._retries[file.generation] = (self._clock() + delay, file)
+        self._retries[file] = self._clock() + delay
 
     def _retry_due(self) -> None:
         now = self._clock()
-        for generation, (due, file) in list(self._retries.items()):
+        for file, due in list(self._retries.items()):
             if due <= now:
-                del self._retries[generation]
+                del self._retries[file]
                 self._pool.submit(self._run, file)
 
+    def _end_orphan(self, finished: Finished[Outcome]) -> Finished[Outcome]:
+        self.orphans.discard(finished.file)
+        self._end(finished.file)
+        error = Doubted(str(finished.error)) if isinstance(finished.error, Retryable) else finished.error
+        return Finished(finished.file, finished.outcome, error, ours=False)
+
     def _end(self, file: CompleteFile) -> None:
-        self._failures.pop(file.generation, None)
-        self._refused.discard(file.generation)
-        self._since.pop(file.generation, None)
+        self._failures.pop(file, None)
+        self._refused.discard(file)
+        self._since.pop(file, None)
         self._bytes -= len(file.data or b"")
         self._staged_bytes -= file.size if file.sealed is not None else 0
         waiting = self._by_path[file.generation.path.text]

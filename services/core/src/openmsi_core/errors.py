@@ -14,6 +14,7 @@
         ├── BrokerUnreachable 69 no broker answered in time (one-shot programs)
         ├── InternalError    70  a fault of ours; please report
         └── ConfigError      78  a setting, a folder's permissions or a topic needs mending
+            └── TakenOver            …or another process has the name of ours in Kafka
 
 The text of an error is one line for a scientist: what is wrong and what to do next. Exit codes follow BSD
 ``sysexits.h``.
@@ -91,3 +92,7 @@ class ConfigError(Fatal):
     """A setting, a permission or a topic must be mended by the user."""
 
     exit_code = 78
+
+
+class TakenOver(ConfigError):
+    """Transactions of this process are refused: another has its name, or they took too long."""

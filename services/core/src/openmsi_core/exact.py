@@ -84,6 +84,13 @@ class ExactWatermark(Watermark[Token]):
             self._unread[partition] = dict.fromkeys(sorted(self._unread[partition]))
         return offsets
 
+    def go_back(self, partition: int, offset: int) -> None:
+        """As `Watermark.go_back`."""
+        super().go_back(partition, offset)
+        self._end[partition] = offset
+        self._unread.pop(partition, None)
+        self._owner.pop(partition, None)
+
     def committable(self, partition: int) -> int | None:
         """As `Watermark.committable`. Cost: one look at each record that is not done."""
         return min(self._open(partition), default=self._end.get(partition))

@@ -210,7 +210,7 @@ class Intake:
             self._close(generation)
             return None
         file.delivering = True
-        return CompleteFile(generation, file.version, file.size, data, sealed, record.partition)
+        return CompleteFile(generation, file.version, file.size, data, sealed, record.partition, record.offset)
 
     def _reject(self, arrival: Arrival, value: bytes | None, reason: str) -> None:
         record = arrival.record

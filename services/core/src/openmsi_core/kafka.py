@@ -39,6 +39,7 @@ _PRODUCER_ALIASES = {
 _SAFE_CONSUMER = {
     "enable.auto.commit": "false",
     "enable.auto.offset.store": "false",
+    "isolation.level": "read_committed",  # what a transaction gave up was never sent
     # Offsets out of range must be seen, not silently jumped over: the receiver decides (see receive).
     "auto.offset.reset": "error",
     "partition.assignment.strategy": "cooperative-sticky",

@@ -2,7 +2,7 @@
 
 from confluent_kafka import KafkaError
 
-from openmsi_core.errors import BadFile, ConfigError, Fatal, InternalError, OpenMSIError, Retryable, Undone
+from openmsi_core.errors import BadFile, ConfigError, Fatal, InternalError, OpenMSIError, Retryable, TakenOver, Undone
 
 _FORBIDDEN = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 _FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
@@ -42,9 +42,7 @@ def translate(error: KafkaError, topic: str = "") -> OpenMSIError:
 def translate_in_transaction(error: KafkaError) -> OpenMSIError:
     """As `translate`, for an error that ends the transactions of a producer."""
     if error.code() in _FENCED:
-        return ConfigError(
-            "another process has taken over the same work (same topics, same group): keep one of the two"
-        )
+        return TakenOver("another process has taken over the same work (same topics, same group): keep one of the two")
     if error.code() in (*_FORBIDDEN, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED):
         return ConfigError(
             "this user may not do all that a transaction needs, ask for the rights WRITE on the target topic and on the"

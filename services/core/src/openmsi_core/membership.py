@@ -49,7 +49,7 @@ class Membership:
         self.homeless: set[int] = set()
         """Partitions for which Kafka has no valid offset of ours; see `find_offsets`."""
         self._rewinds: dict[int, int] = {}
-        self._ended = False
+        self._ended = self._left = False
 
     def join(self) -> None:
         """Subscribe; partitions come and go while the consumer polls."""
@@ -62,13 +62,16 @@ class Membership:
         self._on_assign(self._consumer, self._at(range(partitions)))
 
     def leave(self) -> None:
-        """Give all partitions back and leave the group; blocks for a few seconds at most.
+        """Give all partitions back and leave the group; blocks for a few seconds at most. A second call does nothing.
 
         Without a broker, librdkafka's close() waits until the session is over, for a commit that cannot be answered.
         Nothing depends on that answer, so the process may end meanwhile. Nothing is forgotten: what is staged may be
         taken up by the next start.
         """
         self._ended = True
+        if self._left:
+            return
+        self._left = True
         closing = threading.Thread(target=self._consumer.close, name="close", daemon=True)
         closing.start()
         closing.join(_LEAVE_SECONDS)
@@ -159,6 +162,8 @@ class Membership:
             if partition in self.assigned:
                 place = TopicPartition(self._topic, partition)
                 place.offset, gone = beginning(self._consumer, place, start, on_lost)
+                if place.offset < (self._commits.watermark.committable(partition) or 0):
+                    self._commits.watermark.go_back(partition, place.offset)
                 # A partition without a valid offset is not being fetched, so seek() is refused: assign it anew.
                 self._consumer.incremental_unassign([place])
                 self._consumer.incremental_assign([place])
@@ -169,6 +174,8 @@ class Membership:
         return lost
 
     def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        if self._ended:
+            return
         ours = {place.partition for place in partitions}
         self._commits.begin(consumer, partitions)
         begin = self._begin(ours)
@@ -199,7 +206,6 @@ class Membership:
         self.assigned -= partitions
         for partition in partitions:
             self._rewinds.pop(partition, None)
-        self._commits.leave(partitions)
         self._forget(partitions)
 
     def _at(self, partitions: Iterable[int]) -> list[TopicPartition]:

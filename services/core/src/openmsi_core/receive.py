@@ -28,7 +28,7 @@ from openmsi_core.commits import Commits
 from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile, Deliveries
 from openmsi_core.destination import Destination
-from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost
+from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost, Undone
 from openmsi_core.generation import Generation, Verdict
 from openmsi_core.intake import Intake
 from openmsi_core.kafka import Troubles
@@ -105,6 +105,10 @@ class Receiver:
             self._finish(self._membership.assigned)
             self._membership.commit_at_end()
             self._resume.keep()
+        except Undone:
+            self._commits.close()
+            self._membership.leave()  # its partitions need not wait until all deliveries have heard of it
+            raise
         finally:
             self._commits.close()
             self._deliveries.close()
@@ -191,7 +195,8 @@ class Receiver:
             if isinstance(finished.error, StagedBytesLost):
                 if file.staged is not None:
                     self._staging.remove(file.staged)
-                self._read_again(file.generation, finished.error)
+                if finished.ours:
+                    self._read_again(file.generation, finished.error)
             elif finished.error is not None:
                 raise finished.error
             else:
@@ -241,6 +246,7 @@ class Receiver:
         for file in self._deliveries.cancel(self._intake.forget(partitions)):
             if file.staged is not None:
                 self._staging.remove(file.staged)
+        self._commits.leave(self._deliveries.orphans)
 
     def _look_around(self) -> None:
         try:

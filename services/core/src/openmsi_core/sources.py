@@ -15,7 +15,12 @@ from openmsi_core.errors import ConfigError, Fatal, UsageError
 from openmsi_core.programs import OPTIONS, nearest
 
 PREFIX = "OPENMSI_"
-_OTHER_VARIABLES = frozenset({"OPENMSI_ENV_FILE", "OPENMSI_HEALTH_MAX_PENDING_SECONDS", "OPENMSI_IMAGE_DIGEST"})
+_OTHER_VARIABLES = frozenset(
+    {
+        *("OPENMSI_ENV_FILE", "OPENMSI_HEALTH_MAX_PENDING_SECONDS"),
+        *("OPENMSI_IMAGE_DIGEST", "OPENMSI_PROCESSOR_PACKAGES"),
+    }
+)
 
 Spellings = Mapping[str, str]
 """Every name that an option may be given by, with the name of its field."""

@@ -21,7 +21,7 @@ from openmsi_core.durable import CREATE, REOPEN, disk_errors, write_all
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation
 from openmsi_core.partial import Partial
-from openmsi_core.staging_folder import StagingFolder
+from openmsi_core.staging_folder import LOCK, StagingFolder
 
 _OPEN_FILES = 64
 _READ_BYTES = 256 << 10
@@ -185,6 +185,15 @@ class Staging:
                 content = self._partials.pop(generation).path
                 content.rename(folder / content.name)
             yield folder
+
+    def clear(self) -> None:
+        """Give up everything, for all of it is read again. Nobody may use a file of `own` any more. Never raises."""
+        for generation in list(self._partials):
+            self.discard(generation)
+        with contextlib.suppress(OSError):
+            for path in self.own.iterdir():
+                if path.is_file() and path.name != LOCK:
+                    path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close all files; see `StagingFolder.close`."""

@@ -15,7 +15,7 @@ from openmsi_core.journal import JOURNAL
 from openmsi_core.locks import try_lock
 from openmsi_core.paths import RESERVED
 
-_LOCK = "lock"
+LOCK = "lock"
 _KEEP_SECONDS = 7 * 86400  # what a dead process left
 
 
@@ -63,7 +63,7 @@ class StagingFolder:
         folder = self._all / uuid4().hex
         with disk_errors(self._root):
             folder.mkdir(parents=True)
-            lock = try_lock(folder / _LOCK)
+            lock = try_lock(folder / LOCK)
             if lock is None:
                 raise Retryable("the folder was taken for dead before it was locked")
         with lock, disk_errors(self._root):
@@ -94,15 +94,15 @@ class StagingFolder:
         if self._lock is not None:
             self._lock.close()
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = try_lock(self.path / _LOCK)
-        if self._lock is not None and not (self.path / _LOCK).exists():  # taken for dead before it was locked
+        self._lock = try_lock(self.path / LOCK)
+        if self._lock is not None and not (self.path / LOCK).exists():  # taken for dead before it was locked
             self._lock.close()
             self._lock = None
 
 
 def _lock_of(folder: Path) -> IO[bytes] | None:
     """The lock of a dead process' folder; None when it lives."""
-    return try_lock(folder / _LOCK) if (folder / _LOCK).exists() else None
+    return try_lock(folder / LOCK) if (folder / LOCK).exists() else None
 
 
 def _remove_if_dead(folder: Path) -> None:

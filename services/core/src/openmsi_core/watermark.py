@@ -54,6 +54,11 @@ class Watermark(Generic[Token]):
         self._committed[partition] = committed
         self._next[partition] = offset
 
+    def go_back(self, partition: int, offset: int) -> None:
+        """The topic is another one by now, or was cut: nothing is known of the records from ``offset`` on."""
+        self._next[partition] = offset
+        self._committed.pop(partition, None)
+
     def holds(self, token: Token) -> dict[int, int]:
         """What ``token`` holds, partition → offset."""
         return {partition: offsets[token] for partition, offsets in self._held.items() if token in offsets}

@@ -7,9 +7,12 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from openmsi_core.carry import Transacted, begin_anew_when_undone, carry, group_of, prepare
+from openmsi_core.carry import begin_anew_when_undone, carry, group_of, prepare
+from openmsi_core.env_file import load_environment
+from openmsi_core.errors import Retryable
 from openmsi_core.group import FRESH
 from openmsi_core.placing import Folder
 from openmsi_core.service import Service, run
@@ -18,31 +21,48 @@ from openmsi_processor.crew import Crew
 from openmsi_processor.destination import ProcessingDestination
 from openmsi_processor.environment import environment_of
 from openmsi_processor.output import Output
+from openmsi_processor.packages import packages_for
 from openmsi_processor.processed import Processed
 from openmsi_processor.result_topic import Provenance
 from openmsi_processor.results import results_of
+from openmsi_processor.script_kind import script_in
 from openmsi_processor.settings import ProcessorSettings
 from openmsi_processor.worker_process import WorkerProcess
 
 _log = logging.getLogger(__name__)
 
-_WAITING = 64  # files whose results wait for their commit
-
 
 def main() -> int:
     """Run the program; returns its exit code."""
+    script = script_in(sys.argv[1:], os.environ, Path.cwd())
+    if script is not None:
+        from openmsi_processor import old_class  # noqa: PLC0415  # it needs this module
+
+        return old_class.main(script)
     return run("StreamProcessor", ProcessorSettings, _process)
 
 
 def _process(settings: ProcessorSettings, service: Service) -> None:
-    crew = Crew(functools.partial(_worker, settings), settings.workers, settings.processing_timeout, service.stop)
+    environ = load_environment(os.environ, Path.cwd())
+    packages = packages_for(settings.processor_file, settings.state_dir, environ, service)
+    if packages is None:
+        return
+    start = functools.partial(_worker, settings, environ, packages)
+    process(settings, service, Crew(start, settings.workers, settings.processing_timeout, service.stop), environ)
+
+
+def process(settings: ProcessorSettings, service: Service, crew: Crew, environ: Mapping[str, str]) -> None:
+    """Have ``crew`` work on the files of the topic until the program stops; ends the crew. Raises Fatal."""
     staging = None
     try:
-        ready = crew.begin()
+        try:
+            ready = crew.begin()
+        except Retryable:  # told to stop before user code was loaded
+            return
         made_by = Provenance(
             ready["name"],
-            ready["version"] or _hash_of(settings.processor_file),
-            os.environ.get("OPENMSI_IMAGE_DIGEST", ""),
+            ready["version"] or ready.get("code", "")[:12] or _hash_of(settings.processor_file),
+            environ.get("OPENMSI_IMAGE_DIGEST", ""),
         )
         _log.info("%s calls %s, version %s", settings.processor_file, made_by.name, made_by.version)
         staging = prepare(settings.output)
@@ -50,8 +70,13 @@ def _process(settings: ProcessorSettings, service: Service) -> None:
         folder.check(staging.own)
         output = Output(folder, staging.own, settings.mode)
         wanted = re.compile(ready["files"])
-        work = functools.partial(_carry, settings, service, crew, staging, output, made_by, wanted)
-        begin_anew_when_undone(work, service.stop)
+        # Both are kept when work begins anew: a fresh group would get every file again.
+        group = group_of(settings, f"{made_by.name} in {settings.output}")
+        with contextlib.closing(_processed(settings, group)) as processed:
+            work = functools.partial(
+                _carry, settings, service, crew, staging, output, made_by, wanted, group, processed
+            )
+            begin_anew_when_undone(work, service.stop)
     finally:
         crew.close()
         if staging is not None:
@@ -66,24 +91,19 @@ def _carry(
     output: Output,
     made_by: Provenance,
     pattern: re.Pattern[str],
+    group: str,
+    processed: Processed,
 ) -> None:
     """Process until the program stops. Raises Fatal, and Undone: then call it again."""
-    group = group_of(settings, f"{made_by.name} in {settings.output}")
-    folder = settings.state_dir
-    database = ":memory:" if settings.consumer_group_id in FRESH else str(folder / "processed.sqlite")
-    log = f"{settings.topic_name}/{group}"
+    staging.clear()
+    processed.begin()
     with contextlib.ExitStack() as stack:
-        transaction = results = None
-        kept: list[Processed] = []
+        opened = None
         if settings.producer_topic_name is not None:
-            opened = stack.enter_context(results_of(settings, group, service, kept))
+            opened = stack.enter_context(results_of(settings, group, service, processed, crew.interrupt))
             if opened is None:
                 return
-            transaction, results = opened
-        is_done = transaction.watermark.is_done if transaction else None
-        processed = Processed(database, log, is_done)
-        stack.callback(processed.close)
-        kept.append(processed)
+        transaction, results = (opened.transaction, opened.topic) if opened else (None, None)
         destination = ProcessingDestination(
             crew, output, processed, settings.topic_name, made_by, transaction, results, service.counts
         )
@@ -96,16 +116,22 @@ def _carry(
             f"{made_by.name} in {settings.output}",
             group,
             lambda path: pattern.match(path.text) is not None,
-            Transacted(transaction, settings.workers + _WAITING) if transaction else None,
+            opened.transacted if opened else None,
         )
 
 
-def _worker(settings: ProcessorSettings, name: str) -> WorkerProcess:
+def _processed(settings: ProcessorSettings, group: str) -> Processed:
+    fresh = (settings.consumer_group_id or settings.consumer.get("group.id")) in FRESH
+    file = ":memory:" if fresh else str(settings.state_dir / "processed.sqlite")
+    return Processed(file, f"{settings.topic_name}/{group}")
+
+
+def _worker(settings: ProcessorSettings, environ: Mapping[str, str], packages: str, name: str) -> WorkerProcess:
     cache = settings.state_dir / "cache"
     cache.mkdir(exist_ok=True)
     limit = [] if settings.memory_limit is None else [f"memory={settings.memory_limit * 1_000_000}"]
     command = [sys.executable, "-m", "openmsi_processor.worker", str(settings.processor_file), *limit]
-    return WorkerProcess(command, environment_of(os.environ, cache), name)
+    return WorkerProcess(command, environment_of(environ, cache, packages), name)
 
 
 def _hash_of(file: Path) -> str:

@@ -1,48 +1,24 @@
 """The processes that run user code: who is free, who takes too long, who must be replaced."""
 
-import contextlib
 import itertools
-import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from openmsi_core.errors import ConfigError, Retryable
-from openmsi_core.retry import Backoff
-from openmsi_processor.worker_process import Died, Message, WorkerProcess
-
-_log = logging.getLogger(__name__)
+from openmsi_processor.answers import checked
+from openmsi_processor.died import Died
+from openmsi_processor.seat import Seat
+from openmsi_processor.shelter import close_to_others
+from openmsi_processor.worker_process import Message, WorkerProcess
 
 _LOOK_SECONDS = 0.1
+_FAREWELL_SECONDS = 5.0
 _GRACE_SECONDS = 4.0  # less than a receiver gives its deliveries to come to an end
-
-
-class _Seat:
-    """The place of one worker; another takes it when the first has ended."""
-
-    def __init__(self, number: int) -> None:
-        self.name = f"worker {number}"
-        self.lock = threading.Lock()
-        self.worker: WorkerProcess | None = None
-        self.backoff = Backoff()
-        self.users = 0
-        self.changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def used(self, alone: bool) -> Iterator[None]:
-        """Use it with others, or ``alone``."""
-        with self.changed:
-            self.changed.wait_for(lambda: self.users == 0 if alone else self.users >= 0)
-            self.users = -1 if alone else self.users + 1
-        try:
-            yield
-        finally:
-            with self.changed:
-                self.users = 0 if alone else self.users - 1
-                self.changed.notify_all()
 
 
 class Crew:
@@ -60,23 +36,35 @@ class Crew:
         Once ``stop`` is set, what is being worked on gets a few seconds more.
         """
         self._start = start
+        self._too_slow = f"took longer than {seconds:g} s (--processing_timeout)"
         self._seconds = seconds
         self._stop = stop
-        self._seats = [_Seat(number) for number in range(1, size + 1)]
-        self._free: queue.SimpleQueue[_Seat] = queue.SimpleQueue()
+        self._seats = [Seat(f"worker {number}") for number in range(1, size + 1)]
+        self._free: queue.SimpleQueue[Seat] = queue.SimpleQueue()
+        self._interrupts = 0
+        self._code: object = None
+        self._lasting = False
+        """Whether workers come to an end of their own when they are told to."""
         # The kernel ends a worker together with the *thread* that has started it: this one lives as long as we do.
         self._starter = ThreadPoolExecutor(1, "start")
         self._closed = threading.Event()
         self._watching = threading.Thread(target=self._watch, name="watch workers", daemon=True)
 
     def begin(self) -> Mapping[str, Any]:
-        """Start the first worker; returns what it says of the user's file. Blocks. Raises ConfigError."""
+        """Start the first worker; returns what it says of the user's file. Blocks. Raises ConfigError.
+
+        Nobody but root can look into this process from now on. Raises Retryable when the program stops meanwhile.
+        """
+        close_to_others()
         self._watching.start()
-        seat = self._seats[0]
         try:
-            ready = self._new_worker(seat)
+            ready = self._new_worker(self._seats[0])
         except (Died, OSError) as error:
+            if self._stop.is_set():
+                raise Retryable("the program stops") from None
             raise ConfigError(f"the processor cannot be started: it {error}") from None
+        self._code = ready.get("code")
+        self._lasting = "slots" in ready
         for each, _ in itertools.product(self._seats, range(int(ready.get("slots", 1)))):
             self._free.put(each)
         return ready
@@ -86,45 +74,66 @@ class Crew:
     ) -> Message:
         """Have user code work on the file called ``path``; blocks until a worker is free and has answered.
 
-        ``alone`` keeps others out of the same worker meanwhile. Raises Died, and Retryable when the program stops or no
-        worker can be started.
+        ``alone`` keeps others out of the same worker meanwhile. The answer is as `checked` has it. Raises Died, and
+        Retryable when the program stops or no worker can be started.
         """
-        seat = self._wait_for_seat()
+        interrupts = self._interrupts
+        seat = self._wait_for_seat(interrupts)
         try:
-            with seat.used(alone):
-                return self._worker(seat).call(head, blobs, path, self._seconds)
+            with seat.used(alone or seat.worn) as mine:
+                if mine and seat.worn:
+                    seat.vacate(f"was replaced after {path}")
+                return self._ask(seat, head, blobs, path)
         except Died:
-            if self._stop.is_set():
-                raise Retryable("the program stops before this file is done: the next start begins it anew") from None
+            if self._stop.is_set() or self._interrupts != interrupts:
+                raise Retryable("it ended before this file was done, which is begun anew") from None
             raise
         finally:
             self._free.put(seat)
 
-    def replace(self, path: str) -> None:
-        """End the workers that are idle: after ``path`` they are not to be trusted."""
+    def interrupt(self) -> None:
+        """Nobody waits any more for what is being worked on: end it. Calls raise Retryable."""
+        self._interrupts += 1
         for seat in self._seats:
             worker = seat.worker
-            if worker is not None and not worker.busy:
-                worker.kill(f"was replaced after {path}")
+            if worker is not None and worker.busy:
+                worker.kill("was interrupted")
 
     def close(self) -> None:
-        """End all workers. Never raises."""
+        """End all workers. Never raises; takes a few seconds at most."""
         self._closed.set()
         for seat in self._seats:
-            with seat.lock:
-                if seat.worker is not None:
-                    seat.worker.kill("was stopped")
-                    seat.worker.wait()
+            if self._lasting and seat.worker is not None:
+                seat.worker.dismiss(_FAREWELL_SECONDS)
+            seat.vacate("was stopped")
         self._starter.shutdown()
 
-    def _wait_for_seat(self) -> _Seat:
-        while True:
-            with contextlib.suppress(queue.Empty):
-                return self._free.get(timeout=_LOOK_SECONDS)
-            if self._stop.is_set():
-                raise Retryable("the program stops")
+    def _ask(self, seat: Seat, head: Mapping[str, Any], blobs: Sequence[bytes | memoryview], path: str) -> Message:
+        worker = self._worker(seat)
+        answer, contents = worker.call(head, blobs, path, self._seconds)
+        try:
+            answer = checked(answer, contents, Path(head["scratch"]))
+        except ValueError as error:
+            worker.kill("sent what is no answer", path)
+            worker.wait()
+            raise Died(f"sent what is no answer ({error})", path) from None
+        seat.note(path, answer["is"] == "failed", answer.get("worn", False))
+        return answer, contents
 
-    def _worker(self, seat: _Seat) -> WorkerProcess:
+    def _wait_for_seat(self, interrupts: int) -> Seat:
+        while True:
+            try:
+                seat = self._free.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                if self._stop.is_set() or self._interrupts != interrupts:
+                    raise Retryable("the program stops, or begins anew") from None
+                continue
+            if self._interrupts != interrupts:
+                self._free.put(seat)
+                raise Retryable("it is begun anew")
+            return seat
+
+    def _worker(self, seat: Seat) -> WorkerProcess:
         with seat.lock:
             if seat.worker is not None and not seat.worker.ended:
                 return seat.worker
@@ -139,15 +148,18 @@ class Crew:
             assert seat.worker is not None
             return seat.worker
 
-    def _new_worker(self, seat: _Seat) -> Mapping[str, Any]:
-        worker = self._starter.submit(self._start, seat.name).result()
+    def _new_worker(self, seat: Seat) -> Mapping[str, Any]:
+        worker = seat.worker = self._starter.submit(self._start, seat.name).result()
         if self._closed.is_set():
             worker.kill("was stopped")
         hello, _ = worker.hello()
-        if hello["is"] == "mistake":
+        text = hello.get("text", "") if hello["is"] == "mistake" else ""
+        if self._code is not None and hello.get("code", self._code) != self._code and not text:
+            text = "the code was changed since the start, and results must not come of two versions: start again"
+        if text:
             worker.kill("was not needed")
-            raise ConfigError(hello["text"])
-        seat.worker = worker
+            worker.wait()
+            raise ConfigError(text)
         return hello
 
     def _watch(self) -> None:
@@ -160,7 +172,6 @@ class Crew:
                 worker = seat.worker
                 if worker is None or worker.ended:
                     continue
-                if path := worker.overdue(now):
-                    worker.kill(f"took longer than {self._seconds:g} s (--processing_timeout)", path)
-                elif until and now > until and worker.busy:
+                worker.look(now, self._too_slow)
+                if until and ((now > until and worker.busy) or not worker.ready):
                     worker.kill("was stopped")

@@ -122,6 +122,11 @@ class DataFile:
         return tuple(sorted(other for other in others if not other.name.startswith(".")))
 
     @property
+    def desk(self) -> Path:
+        """For the service: the folder of all that belongs to this call."""
+        return self._scratch
+
+    @property
     def scratch(self) -> Path:
         """A folder for what the function writes; what is not returned as a result file is removed afterwards."""
         place = self._scratch / "results"

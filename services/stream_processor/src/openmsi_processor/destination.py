@@ -17,15 +17,16 @@ from typing import Any
 
 from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile
-from openmsi_core.errors import BadFile, Retryable
+from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.generation import Generation, Verdict, Version, judge
 from openmsi_core.paths import RelativePath
 from openmsi_core.transaction import Transaction
 from openmsi_processor.crew import Crew
+from openmsi_processor.died import Died
+from openmsi_processor.order import order_for
 from openmsi_processor.output import Output
 from openmsi_processor.processed import Processed
 from openmsi_processor.result_topic import Provenance, ResultTopic, record_of
-from openmsi_processor.worker_process import Died
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class ProcessingDestination:
         results: ResultTopic | None = None,
         counts: Counters | None = None,
     ) -> None:
-        """``transaction`` and ``results`` are given together, or no results are sent."""
+        """Without ``results`` none are sent; with them there is a ``transaction``."""
         self._crew = crew
         self._output = output
         self._processed = processed
@@ -64,13 +65,18 @@ class ProcessingDestination:
 
     def verdict(self, path: RelativePath, version: Version) -> Verdict:
         """As `Destination.verdict`."""
-        return judge(version, self._processed.settle(path))
+        return judge(version, self._processed.version(path))
 
     def deliver(self, file: CompleteFile) -> Verdict:
         """As `Destination.deliver`: on return its results are durable. Raises Undone as well."""
+        if self._transaction is not None:
+            self._transaction.check(file)  # or it would be worked on in vain
         verdict = judge(file.version, self._processed.version(file.generation.path))
         if verdict is Verdict.NEWER and self._output.keeps_files:
-            kept = self._output.keep(file)
+            try:
+                kept = self._output.keep(file)
+            except BadFile as error:
+                raise BadFile(str(error), {"processor": self._made_by.name}) from None
             verdict = Verdict.OLDER if kept is Verdict.OLDER else verdict
         if verdict is Verdict.NEWER:
             self._process(file)
@@ -82,55 +88,29 @@ class ProcessingDestination:
     def _process(self, file: CompleteFile) -> None:
         path = file.generation.path
         with self._output.desk() as desk:
-            try:
-                answer, blobs = self._call(file, desk)
-            finally:
-                self._output.release(file)
+            answer, blobs = self._call(file, desk)
             match answer["is"]:
                 case "done":
-                    self._finish(file, answer, blobs, desk)
+                    self._finish(file, answer, blobs)
                 case "retry":
                     _log.info("%s: %s; again in %g s", path, answer["text"], answer["after"])
                     raise Retryable(f"{path}: {answer['text']}", after=answer["after"])
                 case _:
-                    if answer["worn"]:
-                        self._crew.replace(path.text)
                     self._failed(file, answer["text"], answer["traceback"])
         with self._lock:
             self._failures.pop(file.generation, None)
             self._suspects.discard(file.generation)
 
     def _call(self, file: CompleteFile, desk: Path) -> tuple[Mapping[str, Any], Sequence[bytes]]:
-        generation, version = file.generation, file.version
-        content = self._output.lay_out(file, desk)
-        facts = {
-            "path": generation.path.text,
-            "sha512": version.file_hash.hex(),
-            "size": file.size,
-            "mtime": version.mtime,
-            "upload_id": version.upload_id,
-            "topic": self._topic,
-            "partition": file.partition,
-            "offset": version.logged[1],
-        }
-        head = {
-            "do": "file",
-            "facts": facts,
-            "scratch": str(desk),
-            "content": str(content) if content else None,
-            "folder": str(content.parent) if content and self._output.keeps_files else None,
-        }
-        blobs = [] if file.data is None else [file.data]
+        generation = file.generation
+        tries_left = _TRIES - 1 - self._failures.get(generation, 0)
+        head, blobs = order_for(file, self._topic, self._output, desk, tries_left)
         try:
             return self._crew.call(head, blobs, generation.path.text, alone=generation in self._suspects)
         except Died as died:
             if died.culprit == generation.path.text:
-                return {
-                    "is": "failed",
-                    "text": f"the process that ran the code {died}",
-                    "traceback": "",
-                    "worn": False,
-                }, []
+                text = f"the process that ran the code {died}"
+                return {"is": "failed", "text": text, "traceback": died.last_words}, []
             with self._lock:
                 self._suspects |= set() if died.culprit else {generation}
             raise Retryable(f"{generation.path}: the process that ran the code {died}", after=0.0) from None
@@ -145,27 +125,40 @@ class ProcessingDestination:
             del self._failures[file.generation]
             self._suspects.discard(file.generation)
         facts = {"processor": self._made_by.name, "processor_version": self._made_by.version, "traceback": trace}
-        raise BadFile(text, facts)
+        raise BadFile(text + _if_altered(file), facts)
 
-    def _finish(self, file: CompleteFile, answer: Mapping[str, Any], blobs: Sequence[bytes], desk: Path) -> None:
+    def _finish(self, file: CompleteFile, answer: Mapping[str, Any], blobs: Sequence[bytes]) -> None:
         path = file.generation.path
         try:
             record = record_of(answer, blobs, file, self._results, self._made_by) if self._results else None
+            if self._transaction is not None:
+                self._transaction.check(file)  # whoever reads it by now places its result files, too
+            for each in answer["files"]:  # all names first: nothing is placed of what cannot be placed as a whole
+                RelativePath.parse(each["name"])
             for each in answer["files"]:
                 if self._output.keeps_files and each["name"] == path.text:
                     raise BadFile(f"the result file {each['name']} has the name of the file itself: give it another")
-                content = Path(each["path"]) if "path" in each else blobs[each["blob"]]
-                self._output.place(each["name"], content, file.version, desk)
+                self._output.place(each["name"], Path(each["path"]), file.version)
         except BadFile as error:
             raise BadFile(str(error), {"processor": self._made_by.name}) from None
         if record is not None and self._transaction is not None and self._results is not None:
-            with self._transaction.writing(file.generation) as write:
+            with self._transaction.writing(file) as write:
                 write(self._results.name, record.key, record.value, record.partition, record.headers)
-                self._processed.note(path, file.version, file.partition)
+                self._processed.note(file)
             self._counts.produced(len(record.value))
         else:
-            self._processed.note(path, file.version, file.partition)
+            self._processed.record(file)
             if answer["value"] is not None and not self._warned:
                 self._warned = True
                 _log.warning("the code returned a result, which is not sent: name a topic with --producer_topic_name")
         _log.info("processed %s (%d bytes)", path, file.size)
+
+
+def _if_altered(file: CompleteFile) -> str:
+    """What is put aside are the staged bytes, and user code could write to them."""
+    try:
+        if file.sealed is not None:
+            file.sealed.verify()
+    except StagedBytesLost:
+        return " (the code has altered its input: what is in quarantine is not what has arrived)"
+    return ""

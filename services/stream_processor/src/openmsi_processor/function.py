@@ -16,16 +16,19 @@ class Processor:
     """A function that is called for each file whose path its pattern matches. It can be called as before."""
 
     def __init__(self, function: Function, files: str, name: str, version: str) -> None:
+        _check_signature(function)
         self.function = function
+        for option, value in (("files", files), ("name", name), ("version", version)):
+            if not isinstance(value, str):
+                raise Mistake(f"{option}={value!r} must be text: write {option}={str(value)!r}", function)
         self.name = name or function.__name__
         """What results and quarantine call it."""
         self.version = version
         """What results say of it; empty = the hash of its file."""
         try:
             self.files = re.compile(files)
-        except (re.error, TypeError) as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise Mistake(f"files={files!r} is no regular expression: {error}", function) from None
-        _check_signature(function)
         functools.update_wrapper(self, function)
 
     def wants(self, relative_path: str) -> bool:
@@ -59,10 +62,16 @@ def processor(
 
 
 def _check_signature(function: Function) -> None:
+    if not inspect.isroutine(function):
+        raise Mistake(f"@processor belongs above a function, and {function!r} is none")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise Mistake(f"{function.__name__} must be a plain function: not async, and without yield", function)
     parameters = list(inspect.signature(function).parameters.values())
-    needed = [each for each in parameters if each.default is each.empty and each.kind is not each.VAR_POSITIONAL]
+    needed = [
+        each
+        for each in parameters
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
     positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     if len(needed) > 1 or not positional or any(each not in positional for each in needed):
         raise Mistake(f"{function.__name__} must take one argument, the file: def {function.__name__}(file)", function)

@@ -9,5 +9,12 @@ class Mistake(Exception):
 
     def __init__(self, text: str, where: Callable[..., Any] | None = None) -> None:
         """``where`` is the function that the mistake is about."""
-        code = getattr(where, "__code__", None)
-        super().__init__(f"{code.co_filename}, line {code.co_firstlineno}: {text}" if code else text)
+        place = place_of(where)
+        super().__init__(f"{place}: {text}" if place else text)
+        self.has_place = bool(place)
+
+
+def place_of(function: Callable[..., Any] | None) -> str:
+    """File and line of its definition; empty for what is not written in Python."""
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}, line {code.co_firstlineno}" if code else ""

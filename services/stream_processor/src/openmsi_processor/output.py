@@ -12,10 +12,11 @@ from uuid import uuid4
 
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.durable import disk_errors
+from openmsi_core.errors import BadFile
 from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.generation import Verdict, Version
 from openmsi_core.paths import RelativePath
-from openmsi_core.placing import Folder, stage_whole
+from openmsi_core.placing import Folder
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +38,7 @@ class Output:
         try:
             yield place
         finally:
-            if place.exists():
-                shutil.rmtree(place, ignore_errors=True)
+            _remove(place)
 
     def lay_out(self, file: CompleteFile, desk: Path) -> Path | None:
         """Where user code finds the bytes of ``file`` under its name; None = nowhere, they are in memory.
@@ -54,30 +54,20 @@ class Output:
         with disk_errors(self._folder.root):
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(file.staged, place)
-            place.chmod(0o444)
         return place
 
-    def release(self, file: CompleteFile) -> None:
-        """User code has no more to do with the staged bytes. Never raises."""
-        if file.staged is not None and not self.keeps_files:
-            with contextlib.suppress(OSError):
-                file.staged.chmod(0o644)
+    def place(self, name: str, content: Path, version: Version) -> None:
+        """Move a result file of an input with ``version`` to ``name``, unless one of a later input is there.
 
-    def place(self, name: str, content: bytes | Path, version: Version, desk: Path) -> None:
-        """Put a result file of an input with ``version`` to ``name``, unless one of a later input is there.
-
-        A file in ``desk`` is moved, any other copied. Durable on return. Raises BadFile, Retryable, StagedBytesLost.
+        Durable on return. Raises BadFile, Retryable, StagedBytesLost.
         """
         path = RelativePath.parse(name)
         staged = self._scratch / uuid4().hex
         try:
             with disk_errors(self._folder.root):
-                if not isinstance(content, Path):
-                    stage_whole(staged, content, self._folder.root)
-                elif content.is_relative_to(desk) and not content.is_symlink():
-                    content.replace(staged)
-                else:
-                    shutil.copyfile(content, staged)
+                content.replace(staged)
+                if not staged.is_file() or staged.is_symlink():
+                    raise BadFile(f"the result file {name} is no plain file")
                 with staged.open("rb") as stream:
                     digest = hashlib.file_digest(stream, "sha512").digest()
             own = dataclasses.replace(version, file_hash=digest, mtime=0.0)
@@ -112,3 +102,18 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # a file system without hard links
         shutil.copyfile(source, target)
+
+
+def _remove(desk: Path) -> None:
+    """What user code has left there. Never raises: what cannot be removed now goes with the staging folder."""
+    with contextlib.suppress(OSError, RecursionError):
+        try:
+            shutil.rmtree(desk)
+        except FileNotFoundError:
+            pass
+        except PermissionError:  # folders that the code has closed to itself
+            for folder, inside, _ in os.walk(desk):
+                for each in inside:
+                    if not Path(folder, each).is_symlink():
+                        Path(folder, each).chmod(0o700)
+            shutil.rmtree(desk)

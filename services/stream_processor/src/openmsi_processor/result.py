@@ -1,5 +1,6 @@
 """What a function may give back for a file."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ class Retry(Exception):
     """Raise or return it to be asked again for this file later: something that it needs is not there yet."""
 
     def __init__(self, after: float = 60.0, reason: str = "") -> None:
-        """``after`` is in seconds; ``reason`` is for the log."""
+        """``after`` is in seconds, a day at most; ``reason`` is for the log."""
         super().__init__(reason or "the function asked to be called again later")
         self.after = max(0.0, float(after))
+        if not math.isfinite(self.after):
+            raise ValueError(f"Retry(after={after!r}): give a number of seconds, up to a day")

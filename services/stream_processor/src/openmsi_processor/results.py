@@ -2,18 +2,21 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
+from openmsi_core.carry import Transacted
 from openmsi_core.durable import disk_errors
-from openmsi_core.errors import Retryable, Undone
+from openmsi_core.errors import Retryable, TakenOver, Undone
 from openmsi_core.kafka import Troubles, make_admin, make_producer
 from openmsi_core.locks import try_lock
 from openmsi_core.service import Service
 from openmsi_core.state import instance_id
 from openmsi_core.topic import certain_topic_id, largest_message, wait_for_topic
+from openmsi_core.topic_watch import TopicWatch
 from openmsi_core.transaction import Transaction
 from openmsi_processor.processed import Processed
 from openmsi_processor.result_topic import ResultTopic
@@ -23,30 +26,41 @@ _log = logging.getLogger(__name__)
 
 _QUEUE_BYTES = 48_000_000
 _LARGEST = 1_048_588  # bytes of a record, where the topic does not say: Kafka's own default
-_TRANSACTION_MS = "60000"
-_PATIENCE_SECONDS = 75.0  # longer than that
+_TRANSACTION_MS = 30_000
+_PATIENCE_SECONDS = 15.0  # beyond that: a broker looks every ten seconds for transactions that took too long
 _ANSWER_SECONDS = 5.0
+_ENOUGH_BYTES = 4 << 20  # in one transaction: even at 2 Mbit/s it is through in time
+_WAITING = 64  # files whose results wait for their commit
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """How results are sent."""
+
+    transaction: Transaction
+    topic: ResultTopic
+    transacted: Transacted
 
 
 @contextlib.contextmanager
 def results_of(
-    settings: ProcessorSettings, group: str, service: Service, processed: list[Processed]
-) -> Iterator[tuple[Transaction, ResultTopic] | None]:
+    settings: ProcessorSettings, group: str, service: Service, processed: Processed, interrupt: Callable[[], None]
+) -> Iterator[Results | None]:
     """The transactions of this process and the topic that they write to; None when the program stops before.
 
-    ``processed`` is told of commits; it may be filled later. Blocks until the broker answers. Raises ConfigError, and
-    Undone: then begin anew.
+    ``processed`` is told of commits; ``interrupt`` is called once what is being worked on cannot be sent. Blocks until
+    the broker answers. Raises ConfigError, and Undone, also when transactions are refused inside: then begin anew.
     """
     topic = settings.producer_topic_name
     assert topic is not None
     troubles = Troubles(_log.warning)
     options = settings.producer
     largest = largest_message(options, topic, _ANSWER_SECONDS) or _LARGEST
-    longest = options.get("transaction.timeout.ms", _TRANSACTION_MS)
+    longest = _longest(options)
     with _transactional_id(settings.state_dir, group) as transactional_id:
         more = {
-            "transaction.timeout.ms": longest,
-            "message.timeout.ms": longest,
+            "transaction.timeout.ms": str(longest),
+            "message.timeout.ms": str(longest),
             "transactional.id": transactional_id,
         }
         producer = make_producer(
@@ -57,23 +71,25 @@ def results_of(
             yield None
             return
 
-        def before() -> None:
-            for each in processed:
-                try:
-                    each.flush()
-                except Retryable as error:
-                    raise Undone(str(error)) from None
-
-        def after() -> None:
-            for each in processed:
-                each.confirm()
-
-        purpose = f"{topic}/{_id(make_admin(options), topic)}"
-        transaction = Transaction(producer, purpose, patience=_PATIENCE_SECONDS, before=before, after=after)
+        admin = make_admin(options)
         try:
-            yield transaction, ResultTopic(topic, info.partitions, largest)
-        finally:
-            transaction.close()
+            transaction = Transaction(
+                producer,
+                f"{topic}/{_id(admin, topic)}",
+                patience=longest / 1000 + _PATIENCE_SECONDS,
+                memory=processed,
+                enough=_ENOUGH_BYTES,
+                on_close=interrupt,
+            )
+            watch = TopicWatch(producer, admin, (settings.topic_name, topic), service.beat)
+            transacted = Transacted(transaction, settings.workers + _WAITING, info.cluster_id, watch)
+            with contextlib.closing(transaction):
+                yield Results(transaction, ResultTopic(topic, info.partitions, largest), transacted)
+        except TakenOver:  # no other process has our name as long as the state folder is not a copy of another
+            raise Undone(
+                f"the broker has given up a transaction of this process, which took more than {longest / 1000:g} s (was"
+                " the machine asleep?), or a copy of its state folder is in use: never copy one that is not empty"
+            ) from None
 
 
 @contextlib.contextmanager
@@ -88,6 +104,12 @@ def _transactional_id(state_dir: Path, group: str) -> Iterator[str]:
             number += 1
     with lock:
         yield f"{group}-{instance_id(state_dir)[:12]}-{number}"
+
+
+def _longest(options: Mapping[str, str]) -> int:
+    """Milliseconds that a transaction may take."""
+    given = options.get("transaction.timeout.ms", "")
+    return int(given) if given.isdecimal() else _TRANSACTION_MS
 
 
 def _id(admin: AdminClient, topic: str) -> str:

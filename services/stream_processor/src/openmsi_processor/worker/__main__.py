@@ -6,36 +6,44 @@ its standard input and output; what user code prints goes to standard error, whi
 
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
+from openmsi_processor.classes.embedded import relay
+from openmsi_processor.classes.running import run_script
 from openmsi_processor.data_file import DataFile
 from openmsi_processor.function import Processor
 from openmsi_processor.mistake import Mistake
-from openmsi_processor.result import Retry
-from openmsi_processor.worker.answer import answer_of
-from openmsi_processor.worker.channel import Channel
+from openmsi_processor.worker.calling import Order, call
+from openmsi_processor.worker.channel import CUT_OFF, Channel
 from openmsi_processor.worker.guard import guard
-from openmsi_processor.worker.loading import functions_in, in_words, load_module
+from openmsi_processor.worker.loading import digest_of, functions_in, load_module
 
 
 def main() -> None:
     """Serve until the service is gone."""
     channel = _take_over()
+    channel.stay_here()
     file = Path(sys.argv[1])
     guard(sys.argv[2:])
+    if sys.argv[1].startswith(("file:", "module:")):
+        sys.exit(run_script(channel, sys.argv[1]))
+    if sys.argv[1].startswith("here:"):
+        sys.exit(relay(channel, sys.argv[1]))
+    code = digest_of(file)
     try:
         function = _find(file)
     except Mistake as mistake:
         channel.send({"is": "mistake", "text": str(mistake)})
         return
-    channel.send({"is": "ready", "name": function.name, "version": function.version, "files": function.files.pattern})
+    facts = {"name": function.name, "version": function.version, "files": function.files.pattern}
+    order = Order()
+    channel.send({"is": "ready", "code": code, **facts})
     while (message := channel.receive()) is not None:
         head, blobs = message
-        answer, *contents = _process(function, head, blobs, file)
-        sys.stdout.flush()
-        channel.send({**answer, "id": head["id"]}, *contents)
+        answer, contents = call(function, _given(head, blobs), file, function.function)
+        order.restore()
+        channel.send({**answer, "id": head["id"]}, contents)
 
 
 def _take_over() -> Channel:
@@ -64,28 +72,17 @@ def _find(file: Path) -> Processor:
             )
 
 
-def _process(function: Processor, head: dict[str, Any], blobs: list[bytes], file: Path) -> tuple[Any, ...]:
+def _given(head: dict[str, Any], blobs: list[bytes]) -> DataFile:
     scratch = Path(head["scratch"])
     content = Path(head["content"]) if head["content"] else None
     folder = Path(head["folder"]) if head["folder"] else None
     data = blobs[0] if blobs else None
-    given = DataFile(head["facts"], data=data, content=content, scratch=scratch, folder=folder)
-    try:
-        returned = function(given)
-        if isinstance(returned, Retry):
-            raise returned
-        return answer_of(returned, given)
-    except Retry as retry:
-        return ({"is": "retry", "after": retry.after, "text": str(retry)},)
-    except BaseException as error:  # also SystemExit and KeyboardInterrupt: they are no reason to end the worker
-        trace = "".join(traceback.format_exception(error))
-        return ({"is": "failed", "text": in_words(error, file), "traceback": trace, "worn": _wears(error)},)
-
-
-def _wears(error: BaseException) -> bool:
-    """Whether the process should not be used any more."""
-    return isinstance(error, MemoryError)
+    return DataFile(head["facts"], data=data, content=content, scratch=scratch, folder=folder)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError:  # the channel is broken
+        os._exit(CUT_OFF)
+    os._exit(0)  # what user code has left behind, threads and calls at exit, must not keep it

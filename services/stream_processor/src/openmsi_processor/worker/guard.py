@@ -1,6 +1,7 @@
 """What the operating system does for a worker: a limit of its memory, and its end when the service has ended."""
 
 import contextlib
+import faulthandler
 import os
 import sys
 from collections.abc import Sequence
@@ -11,16 +12,23 @@ _FIRST_TO_DIE = "1000"
 
 
 def guard(options: Sequence[str]) -> None:
-    """``options`` are ``parent=PID`` and, where there is a limit, ``memory=BYTES``. Does what the platform has."""
+    """``options`` are ``parent=PID`` and, where there is a limit, ``memory=BYTES``. Does what the platform has.
+
+    From now on standard error gets to know where the code was when it crashes, and on SIGABRT.
+    """
     given = dict(option.split("=") for option in options)
-    if sys.platform == "linux":
+    os.environ.pop("PYTHONSAFEPATH", None)  # it was for us: programs that user code starts are to find their modules
+    faulthandler.enable(os.dup(2))  # of our own: user code may close the other
+    if sys.platform != "win32":
         import resource  # noqa: PLC0415  # there is none on Windows
 
-        if limit := int(given.get("memory", 0)):
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        _die_with_service(int(given["parent"]))
-        with contextlib.suppress(OSError):  # when memory runs out, the kernel is to end user code and not the service
-            Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_DIE, encoding="ascii")
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not fill the disk
+        if sys.platform == "linux":
+            if limit := int(given.get("memory", 0)):
+                resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+            _die_with_service(int(given["parent"]))
+            with contextlib.suppress(OSError):  # when memory runs out, the kernel is to end user code, not the service
+                Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_DIE, encoding="ascii")
 
 
 def _die_with_service(parent: int) -> None:

@@ -1,0 +1,87 @@
+"""Looks for results that a killed call may have committed."""
+
+import time
+from collections.abc import Collection, Mapping
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from openmsi_core.errors import Undone
+from openmsi_core.kafka_errors import raise_fatal, translate
+
+Made = tuple[str, str, str]
+"""Path, SHA-512 and upload id of the file that a result was made of."""
+
+_ASK_SECONDS = 10.0
+_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # published without types
+_OPEN_SECONDS = 120.0  # that a transaction of another program may last
+_PAUSE_SECONDS = 0.2
+_SILENCE_SECONDS = 60.0
+
+
+def ends_of(admin: AdminClient, topic: str, partitions: Collection[int], level: IsolationLevel) -> dict[int, int]:
+    """Where the partitions end, for readers at that ``level``. Raises Undone and Fatal."""
+    places = {TopicPartition(topic, number): _LATEST for number in partitions}
+    try:
+        asked = admin.list_offsets(places, isolation_level=level, request_timeout=_ASK_SECONDS)
+        return {place.partition: answer.result(_ASK_SECONDS).offset for place, answer in asked.items()}
+    except KafkaException as error:
+        problem = translate(error.args[0], topic)
+        raise_fatal(problem)
+        raise Undone(str(problem)) from None
+    except TimeoutError:
+        raise Undone(f"the broker does not say where topic {topic} ends") from None
+
+
+def results_since(consumer: Consumer, admin: AdminClient, topic: str, starts: Mapping[int, int]) -> set[Made]:
+    """What the results are made of that are committed from ``starts`` (partition → offset) to where the topic ends now.
+
+    ``consumer`` says where a partition ends. Blocks, also while other programs have transactions open there: theirs
+    hide what was committed after they began. Raises Undone and Fatal.
+    """
+    now = ends_of(admin, topic, starts, IsolationLevel.READ_UNCOMMITTED)
+    _wait_for_open_transactions(admin, topic, now)
+    left = {number for number, start in starts.items() if start < now[number]}
+    consumer.assign([TopicPartition(topic, number, starts[number]) for number in left])
+    found: set[Made] = set()
+    heard = time.monotonic()
+    while left:
+        message = consumer.poll(1.0)
+        if message is None:
+            if time.monotonic() - heard > _SILENCE_SECONDS:
+                raise Undone("nothing comes from the broker")
+            continue
+        heard = time.monotonic()
+        number, error = message.partition(), message.error()
+        if error is None:
+            found.add(_made_of(message))
+        elif error.code() == KafkaError._PARTITION_EOF:
+            left.discard(-1 if number is None else number)
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Undone(
+                f"results of topic {topic} were deleted before they were looked at: see what is in it yourself"
+            )
+        else:
+            raise_fatal(translate(error, topic))
+    return found
+
+
+def _wait_for_open_transactions(admin: AdminClient, topic: str, ends: Mapping[int, int]) -> None:
+    until = time.monotonic() + _OPEN_SECONDS
+    while True:
+        seen = ends_of(admin, topic, ends.keys(), IsolationLevel.READ_COMMITTED)
+        if all(seen[number] >= end for number, end in ends.items()):
+            return
+        if time.monotonic() > until:
+            raise Undone(f"a transaction in topic {topic} does not end")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _made_of(message: Message) -> Made:
+    headers = dict(message.headers() or [])
+    path, sha512, upload = (headers.get(f"openmsi-{name}", b"") for name in ("path", "sha512", "upload"))
+    return _text(path), _text(sha512), _text(upload)
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
