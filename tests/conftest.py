@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.broker import Broker, jars_folder
+from tests.support.side_by_side import SideBySide
 from tests.support.store import Store
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -62,11 +65,10 @@ def _running(folder: Path) -> Iterator[Broker]:
         broker.stop()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of tests that run side by side (xdist), those of a file stay together, and there is one container engine."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group("engine" if folder == "e2e" else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """How tests that run side by side are dealt out."""
+    return SideBySide(config, log)
 
 
 def pytest_report_header() -> list[str]:

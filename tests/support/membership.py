@@ -1,5 +1,6 @@
 """A consumer and a member of a group without a broker."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -59,7 +60,9 @@ class FakeConsumer:
 class Group:
     """A membership with partitions 0 and 1, and what it told its receiver."""
 
-    def __init__(self, consumer: FakeConsumer) -> None:
+    def __init__(
+        self, consumer: FakeConsumer, place: Callable[[TopicPartition], int] = lambda place: place.offset
+    ) -> None:
         self.consumer = consumer
         self.commits = ConsumerCommits()
         self.watermark = self.commits.watermark
@@ -73,6 +76,7 @@ class Group:
             lambda _: self.begin,
             lambda partitions: self.told.append(("leaving", partitions)),
             lambda partitions: self.told.append(("forget", partitions)),
+            place,
         )
         self.membership.join()
         self.happens("assign", 0, 1)

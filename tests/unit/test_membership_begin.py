@@ -1,8 +1,11 @@
 """Where a member of a group begins to read, and what is lost when the broker has deleted too early."""
 
-import pytest
-from confluent_kafka import KafkaException
+from typing import cast
 
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from openmsi_core.beginning import start_of
 from openmsi_core.errors import ConfigError
 from tests.support.membership import FakeConsumer, Group
 
@@ -59,3 +62,34 @@ def test_a_partition_that_is_no_longer_ours_needs_no_beginning() -> None:
     group.happens("revoke", 0)
     assert group.find() == 0
     assert group.consumer.begun == []
+
+
+@pytest.mark.parametrize(
+    ("committed", "begins", "lost"), [(-1001, 3, 0), (3, 3, 0), (7, 7, 0), (9, 9, 0), (1, 3, 2), (12, 3, 0)]
+)
+def test_where_to_begin_is_known_before_anything_is_read(committed: int, begins: int, lost: int) -> None:
+    consumer = FakeConsumer(low=3, high=9, offset=committed)
+    place = TopicPartition("topic", 0)
+    assert start_of(cast(Consumer, consumer), place, "earliest", "continue") == (begins, lost)
+
+
+def test_a_partition_begins_where_it_is_told_to() -> None:
+    group = Group(FakeConsumer(), lambda place: 40 + place.partition)
+    group.begin = {1: 7}
+    group.happens("assign", 0, 1)
+    assert group.consumer.begun == [(0, 40), (1, 7)]
+
+
+def test_what_is_given_while_leaving_is_not_begun() -> None:
+    group = Group(FakeConsumer())
+    group.membership.commit_at_end()
+    group.happens("assign", 2)
+    assert (group.consumer.begun, group.membership.assigned) == ([], {0, 1})
+
+
+def test_a_topic_that_is_made_anew_begins_anew() -> None:
+    group = Group(FakeConsumer(low=0, high=5, offset=900))
+    group.watermark.done(0, 899)
+    assert group.find() == 0
+    group.watermark.done(0, 0)
+    assert group.watermark.committable(0) == 1

@@ -36,3 +36,10 @@ def beginning(consumer: Consumer, place: TopicPartition, start: str, on_lost: st
         raise ConfigError(f"{text}; to go on with what is left, start with --on_lost_offsets continue")
     _log.error("%s; going on at offset %d", text, low)
     return low, gone
+
+
+def start_of(consumer: Consumer, place: TopicPartition, start: str, on_lost: str) -> tuple[int, int]:
+    """As `beginning`, for a partition of which it is not known whether its committed offset is valid."""
+    committed = consumer.committed([place], timeout=_ASK_SECONDS)[0].offset
+    low, high = consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
+    return (committed, 0) if low <= committed <= high else beginning(consumer, place, start, on_lost)

@@ -24,8 +24,8 @@ class Membership:
 
     ``begin(partitions)`` says where to begin to read those that need not begin at their committed offset;
     ``before_leaving(partitions)`` may finish what is nearly done; ``forget(partitions)`` must drop everything about
-    them. All run inside the consumer's poll(). Offsets of partitions that were lost (not given away) are never
-    committed. Source: KIP-429.
+    them; ``place(partition)`` says where all others begin. All run inside the consumer's poll(). Offsets of partitions
+    that were lost (not given away) are never committed. Source: KIP-429.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Membership:
         begin: Callable[[set[int]], dict[int, int]],
         before_leaving: Callable[[set[int]], None],
         forget: Callable[[set[int]], None],
+        place: Callable[[TopicPartition], int] = lambda place: place.offset,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
@@ -43,6 +44,7 @@ class Membership:
         self._begin = begin
         self._before_leaving = before_leaving
         self._forget = forget
+        self._place = place
         self._paused = False
         self._next_commit = 0.0
         self.assigned: set[int] = set()
@@ -180,7 +182,7 @@ class Membership:
         self._commits.begin(consumer, partitions)
         begin = self._begin(ours)
         for place in partitions:
-            place.offset = begin.get(place.partition, place.offset)
+            place.offset = begin[place.partition] if place.partition in begin else self._place(place)
         consumer.incremental_assign(partitions)
         self.assigned |= ours
         if self._paused:

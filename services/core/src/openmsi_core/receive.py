@@ -21,9 +21,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from openmsi_core.assembly import OpenFile
+from openmsi_core.beginning import start_of
 from openmsi_core.commits import Commits
 from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile, Deliveries
@@ -79,7 +80,9 @@ class Receiver:
         self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES)
         log = f"{policy.topic_id}/{policy.group}" if policy.topic_id and commits.resumes else ""
         self._resume = Resume(self._intake, staging, watermark, log)
-        self._membership = Membership(consumer, policy.topic, commits, self._begin, self._finish, self._forget)
+        self._shares = policy.sharing == "group" and not commits.resumes
+        place = self._place if self._shares else lambda place: place.offset
+        self._membership = Membership(consumer, policy.topic, commits, self._begin, self._finish, self._forget, place)
         self._decoders = ThreadPoolExecutor(2, "decode")
         self._reader = Reader(consumer, self._decoders)
         self._backlog: deque[Incoming] = deque()
@@ -276,7 +279,23 @@ class Receiver:
         except StagedBytesLost as error:
             self._read_again(file.generation, error)
 
+    def _place(self, place: TopicPartition) -> int:
+        """Where to begin to read ``place``, of which others may have read before; runs inside poll(). Raises Undone."""
+        try:
+            offset, lost = start_of(self._consumer, place, self._policy.start, self._policy.on_lost_offsets)
+        except KafkaException as error:
+            raise Undone(f"where to begin to read is not known ({error.args[0].str()})") from None
+        if offset < (self._watermark.committable(place.partition) or 0):
+            self._watermark.go_back(place.partition, offset)
+        if lost:
+            self._intake.notes["records lost to retention"] += lost
+        return offset
+
     def _find_offsets(self) -> None:
+        if self._shares and self._membership.homeless:
+            # To assign a partition anew, outside of a rebalance, would tell librdkafka that we have given away what it
+            # is about to ask for, which we might commit after that.
+            raise Undone("the broker has no records any more where reading was to go on")
         try:
             lost = self._membership.find_offsets(self._policy.start, self._policy.on_lost_offsets)
         except KafkaException as error:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import logging
 import os
 import re
@@ -19,7 +18,6 @@ from openmsi_core.service import Service, run
 from openmsi_core.staging import Staging
 from openmsi_processor.crew import Crew
 from openmsi_processor.destination import ProcessingDestination
-from openmsi_processor.environment import environment_of
 from openmsi_processor.output import Output
 from openmsi_processor.packages import packages_for
 from openmsi_processor.processed import Processed
@@ -27,7 +25,7 @@ from openmsi_processor.result_topic import Provenance
 from openmsi_processor.results import results_of
 from openmsi_processor.script_kind import script_in
 from openmsi_processor.settings import ProcessorSettings
-from openmsi_processor.worker_process import WorkerProcess
+from openmsi_processor.starting import made_by, start_worker
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +45,8 @@ def _process(settings: ProcessorSettings, service: Service) -> None:
     packages = packages_for(settings.processor_file, settings.state_dir, environ, service)
     if packages is None:
         return
-    start = functools.partial(_worker, settings, environ, packages)
+    file, folder, limit = settings.processor_file, settings.state_dir, settings.memory_limit
+    start = functools.partial(start_worker, str(file), folder, limit, environ, packages)
     process(settings, service, Crew(start, settings.workers, settings.processing_timeout, service.stop), environ)
 
 
@@ -59,23 +58,17 @@ def process(settings: ProcessorSettings, service: Service, crew: Crew, environ: 
             ready = crew.begin()
         except Retryable:  # told to stop before user code was loaded
             return
-        made_by = Provenance(
-            ready["name"],
-            ready["version"] or ready.get("code", "")[:12] or _hash_of(settings.processor_file),
-            environ.get("OPENMSI_IMAGE_DIGEST", ""),
-        )
-        _log.info("%s calls %s, version %s", settings.processor_file, made_by.name, made_by.version)
+        by = made_by(ready, settings.processor_file, environ)
+        _log.info("%s calls %s, version %s", settings.processor_file, by.name, by.version)
         staging = prepare(settings.output)
         folder = Folder(settings.output)
         folder.check(staging.own)
         output = Output(folder, staging.own, settings.mode)
         wanted = re.compile(ready["files"])
         # Both are kept when work begins anew: a fresh group would get every file again.
-        group = group_of(settings, f"{made_by.name} in {settings.output}")
+        group = group_of(settings, f"{by.name} in {settings.output}")
         with contextlib.closing(_processed(settings, group)) as processed:
-            work = functools.partial(
-                _carry, settings, service, crew, staging, output, made_by, wanted, group, processed
-            )
+            work = functools.partial(_carry, settings, service, crew, staging, output, by, wanted, group, processed)
             begin_anew_when_undone(work, service.stop)
     finally:
         crew.close()
@@ -89,7 +82,7 @@ def _carry(
     crew: Crew,
     staging: Staging,
     output: Output,
-    made_by: Provenance,
+    by: Provenance,
     pattern: re.Pattern[str],
     group: str,
     processed: Processed,
@@ -105,7 +98,7 @@ def _carry(
                 return
         transaction, results = (opened.transaction, opened.topic) if opened else (None, None)
         destination = ProcessingDestination(
-            crew, output, processed, settings.topic_name, made_by, transaction, results, service.counts
+            crew, output, processed, settings.topic_name, by, transaction, results, service.counts
         )
         carry(
             settings,
@@ -113,7 +106,7 @@ def _carry(
             destination,
             staging,
             settings.output,
-            f"{made_by.name} in {settings.output}",
+            f"{by.name} in {settings.output}",
             group,
             lambda path: pattern.match(path.text) is not None,
             opened.transacted if opened else None,
@@ -124,15 +117,3 @@ def _processed(settings: ProcessorSettings, group: str) -> Processed:
     fresh = (settings.consumer_group_id or settings.consumer.get("group.id")) in FRESH
     file = ":memory:" if fresh else str(settings.state_dir / "processed.sqlite")
     return Processed(file, f"{settings.topic_name}/{group}")
-
-
-def _worker(settings: ProcessorSettings, environ: Mapping[str, str], packages: str, name: str) -> WorkerProcess:
-    cache = settings.state_dir / "cache"
-    cache.mkdir(exist_ok=True)
-    limit = [] if settings.memory_limit is None else [f"memory={settings.memory_limit * 1_000_000}"]
-    command = [sys.executable, "-m", "openmsi_processor.worker", str(settings.processor_file), *limit]
-    return WorkerProcess(command, environment_of(environ, cache, packages), name)
-
-
-def _hash_of(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

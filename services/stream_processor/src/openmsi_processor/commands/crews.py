@@ -2,25 +2,23 @@
 
 import contextlib
 import functools
-import hashlib
 import logging
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openmsi_core.env_file import load_environment
-from openmsi_core.errors import BadInput
+from openmsi_core.errors import BadInput, Retryable
 from openmsi_core.service import Service
 from openmsi_processor.crew import Crew
-from openmsi_processor.environment import environment_of
 from openmsi_processor.packages import packages_for
 from openmsi_processor.result_topic import Provenance
 from openmsi_processor.script_kind import has_class
 from openmsi_processor.settings import ProcessorSettings
+from openmsi_processor.starting import made_by, start_worker
 from openmsi_processor.worker_process import WorkerProcess
 
 _user_log = logging.getLogger("openmsi_processor.user")
@@ -74,22 +72,19 @@ def working(code: Code, service: Service) -> Iterator[Working]:
     workers = 1 if has_class(code.file) else code.workers  # a class has threads in its one process
     crew = Crew(functools.partial(_worker, code, environ, packages), workers, code.seconds, service.stop)
     try:
-        ready = crew.begin()
-        version = ready["version"] or hashlib.sha256(code.file.read_bytes()).hexdigest()[:12]
-        made_by = Provenance(ready["name"], version, environ.get("OPENMSI_IMAGE_DIGEST", ""))
-        yield Working(crew, made_by, re.compile(ready["files"]))
+        try:
+            ready = crew.begin()
+        except Retryable:
+            raise BadInput("stopped before anything was done") from None
+        yield Working(crew, made_by(ready, code.file, environ), re.compile(ready["files"]))
     finally:
         crew.close()
 
 
 def _worker(code: Code, environ: Mapping[str, str], packages: str, name: str) -> WorkerProcess:
-    cache = code.state_dir / "cache"
-    cache.mkdir(exist_ok=True)
-    limit = [] if code.megabytes is None else [f"memory={code.megabytes * 1_000_000}"]
     old = has_class(code.file)
     target = f"file:{code.file}" if old else str(code.file)
-    command = [sys.executable, *(["-P"] if old else []), "-m", "openmsi_processor.worker", target, *limit]
-    worker = WorkerProcess(command, environment_of(environ, cache, packages), name)
+    worker = start_worker(target, code.state_dir, code.megabytes, environ, packages, name)
     if old:
         worker.on_message = functools.partial(_answer, worker, code.options)
         worker.send({"do": "begin", "args": []})
