@@ -36,7 +36,7 @@ down-native: ## stop what up-native has started
 unit: test-unit ## the quick tests
 test: ## all tests, against a real broker and the built images
 	@tools/setup python java openssl engine versitygw faults openmsistream
-	$(PYTEST) -n $(JOBS) --no-loadscope-reorder $(wildcard $(addprefix tests/,e2e faults interop integration examples contract unit)) $(ARGS)
+	$(PYTEST) -n $(JOBS) --no-loadscope-reorder $(wildcard $(addprefix tests/,e2e integration interop faults examples contract unit)) $(ARGS)
 test-unit: ## tests without network
 	@tools/setup python
 	$(PYTEST) tests/unit $(ARGS)

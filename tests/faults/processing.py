@@ -26,6 +26,8 @@ class Line:
     def __init__(self, world: World, broker: Broker, random: Random) -> None:
         self.world = world
         self.random = random
+        # A broker that is killed is away for longer than a short transaction may take.
+        self._config = CONFIG if broker is world.broker else QUICK_SESSION
         self.topic, self.results = broker.create_topic(), broker.create_topic()
         self.processors = Processors(broker.bootstrap, self.topic, self.results, world.folder)
         self.processors.output.mkdir(parents=True)
@@ -38,7 +40,7 @@ class Line:
     def member(self, name: str, state: Path | None = None) -> Program:
         """One more member, with the state folder of the last one of this ``name`` unless it is given."""
         options = ["--consumer_group_id", f"group-{self.topic}", *(["--state_dir", str(state)] if state else [])]
-        return self.processors.start(self._code, *options, name=name, config=CONFIG)
+        return self.processors.start(self._code, *options, name=name, config=self._config)
 
     def send(self, count: int, largest: int = 60_000) -> None:
         """So many files."""

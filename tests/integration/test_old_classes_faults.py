@@ -69,7 +69,7 @@ def test_hostile_code_costs_its_own_file_only(old: OldProcessors, sender: Sender
     assert "put exits in quarantine: the process that ran the code ended itself (exit code 7)" in output
     assert "hostile.py, line 20: it ended itself (exit 4)" in output
     assert "_process_downloaded_data_file returned 'something'" in output
-    assert "line 18: MemoryError:  (there is no more memory, or --memory_limit is too low)" in output
+    assert "line 18: MemoryError (there is no more memory, or --memory_limit is too low)" in output
     assert all(f"INFO  {path}: at {path}" in output for path in good)
     assert "ERROR asked how it goes" in output
     assert output.count("in quarantine: ") == len(bad)

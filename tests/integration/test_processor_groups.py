@@ -54,10 +54,10 @@ def wait_for_results(processors: Processors, sizes: dict[str, int], seconds: flo
     assert results(processors) == {path: [size] for path, size in sizes.items()}
 
 
-def member(processors: Processors, code: Path, name: str, *options: str) -> Program:
+def member(processors: Processors, code: Path, name: str, *options: str, config: str = QUICK_TRANSACTIONS) -> Program:
     """One more of the group."""
     options = ("--consumer_group_id", f"group-{processors.topic}", *options)
-    return processors.start(code, *options, name=name, config=QUICK_TRANSACTIONS)
+    return processors.start(code, *options, name=name, config=config)
 
 
 def results(processors: Processors) -> dict[str, list[int]]:
@@ -153,10 +153,12 @@ def test_a_broker_that_goes_is_waited_for(own_kafka: Broker, tmp_path: Path) -> 
     processors, sender = Processors(own_kafka.bootstrap, topic, target, tmp_path), Sender(own_kafka.bootstrap, topic)
     try:
         code, sizes = processors.code(SIZE), feed(sender, 100)
-        program = member(processors, code, "0")
+        program = member(processors, code, "0", config=QUICK_SESSION)
         program.says("processed", 30)
-        own_kafka.kill()
-        own_kafka.start()
+        # Not killed: Kafka 4.3 may then lose the end of a transaction that it has decided to commit.
+        own_kafka.freeze()
+        time.sleep(4.0)
+        own_kafka.thaw()
         sizes |= feed(sender, 100, "killed")
         wait_for_results(processors, sizes, 90)
         assert program.stop() == 0

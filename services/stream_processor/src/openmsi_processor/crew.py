@@ -117,7 +117,9 @@ class Crew:
             worker.kill("sent what is no answer", path)
             worker.wait()
             raise Died(f"sent what is no answer ({error})", path) from None
-        seat.note(path, answer["is"] == "failed", answer.get("worn", False))
+        # A script keeps on its objects what it has learnt: only what is worn is replaced.
+        failed = answer["is"] == "failed" and not self._lasting
+        seat.note(path, failed, answer.get("worn", False))
         return answer, contents
 
     def _wait_for_seat(self, interrupts: int) -> Seat:

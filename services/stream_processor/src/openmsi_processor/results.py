@@ -6,31 +6,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient
-
 from openmsi_core.carry import Transacted
 from openmsi_core.durable import disk_errors
-from openmsi_core.errors import Retryable, TakenOver, Undone
-from openmsi_core.kafka import Troubles, make_admin, make_producer
+from openmsi_core.errors import TakenOver, Undone
+from openmsi_core.kafka import Troubles, make_admin
 from openmsi_core.locks import try_lock
 from openmsi_core.service import Service
 from openmsi_core.state import instance_id
-from openmsi_core.topic import certain_topic_id, largest_message, wait_for_topic
 from openmsi_core.topic_watch import TopicWatch
 from openmsi_core.transaction import Transaction
 from openmsi_processor.processed import Processed
+from openmsi_processor.result_producer import WAITING, result_producer
 from openmsi_processor.result_topic import ResultTopic
 from openmsi_processor.settings import ProcessorSettings
 
 _log = logging.getLogger(__name__)
 
-_QUEUE_BYTES = 48_000_000
-_LARGEST = 1_048_588  # bytes of a record, where the topic does not say: Kafka's own default
 _TRANSACTION_MS = 30_000
 _PATIENCE_SECONDS = 15.0  # beyond that: a broker looks every ten seconds for transactions that took too long
-_ANSWER_SECONDS = 5.0
 _ENOUGH_BYTES = 4 << 20  # in one transaction: even at 2 Mbit/s it is through in time
-_WAITING = 64  # files whose results wait for their commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +48,26 @@ def results_of(
     topic = settings.producer_topic_name
     assert topic is not None
     troubles = Troubles(_log.warning)
-    options = settings.producer
-    largest = largest_message(options, topic, _ANSWER_SECONDS) or _LARGEST
-    longest = _longest(options)
+    longest = _longest(settings.producer)
     with _transactional_id(settings.state_dir, group) as transactional_id:
-        more = {
-            "transaction.timeout.ms": str(longest),
-            "message.timeout.ms": str(longest),
-            "transactional.id": transactional_id,
-        }
-        producer = make_producer(
-            {**options, **more}, max_message_bytes=largest, queue_bytes=_QUEUE_BYTES, troubles=troubles
-        )
-        info = wait_for_topic(producer, topic, troubles, service.stop, service.beat)
-        if info is None:
+        opened = result_producer(settings.producer, topic, transactional_id, longest, troubles, service)
+        if opened is None:
             yield None
             return
-
-        admin = make_admin(options)
         try:
             transaction = Transaction(
-                producer,
-                f"{topic}/{_id(admin, topic)}",
+                opened.producer,
+                opened.purpose,
                 patience=longest / 1000 + _PATIENCE_SECONDS,
                 memory=processed,
                 enough=_ENOUGH_BYTES,
                 on_close=interrupt,
             )
-            watch = TopicWatch(producer, admin, (settings.topic_name, topic), service.beat)
-            transacted = Transacted(transaction, settings.workers + _WAITING, info.cluster_id, watch)
+            admin = make_admin(settings.producer)
+            watch = TopicWatch(opened.producer, admin, (settings.topic_name, topic), service.beat)
+            transacted = Transacted(transaction, settings.workers + WAITING, opened.cluster_id, watch)
             with contextlib.closing(transaction):
-                yield Results(transaction, ResultTopic(topic, info.partitions, largest), transacted)
+                yield Results(transaction, opened.topic, transacted)
         except TakenOver:  # no other process has our name as long as the state folder is not a copy of another
             raise Undone(
                 f"the broker has given up a transaction of this process, which took more than {longest / 1000:g} s (was"
@@ -110,10 +93,3 @@ def _longest(options: Mapping[str, str]) -> int:
     """Milliseconds that a transaction may take."""
     given = options.get("transaction.timeout.ms", "")
     return int(given) if given.isdecimal() else _TRANSACTION_MS
-
-
-def _id(admin: AdminClient, topic: str) -> str:
-    try:
-        return certain_topic_id(admin, topic, _ANSWER_SECONDS)
-    except Retryable as error:
-        raise Undone(str(error)) from None
