@@ -65,6 +65,11 @@ def _running(folder: Path) -> Iterator[Broker]:
         broker.stop()
 
 
+def pytest_configure() -> None:
+    """As wide as a pipe: tests that run side by side are told the terminal's width."""
+    os.environ.pop("COLUMNS", None)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """How tests that run side by side are dealt out."""
