@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.broker import Broker
+from tests.support.crew import Start, Workers
 from tests.support.downloading import Downloads
+from tests.support.processing import Processors
 from tests.support.reading_back import Receiver
 from tests.support.sending import Sender
 from tests.support.store import Store
@@ -36,6 +38,29 @@ def own_transfers(kafka: Broker, topic: str, own_store: Store, tmp_path: Path) -
     made = Transfers(kafka.bootstrap, topic, own_store, tmp_path)
     yield made
     made.kill()
+
+
+@pytest.fixture
+def processors(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Processors]:
+    """Processors of ``topic``, with a new topic for results; those still running at the end are killed."""
+    made = Processors(kafka.bootstrap, topic, kafka.create_topic(), tmp_path)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts workers without a service."""
+    made: list[Workers] = []
+
+    def begin(code: str, *options: str, size: int = 1, seconds: float = 60.0) -> Workers:
+        made.append(Workers(tmp_path, code, *options, size=size, seconds=seconds))
+        made[-1].crew.begin()
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.close()
 
 
 @pytest.fixture

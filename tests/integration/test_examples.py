@@ -1,25 +1,14 @@
 """An example as a scientist runs it: a file that grows comes through Kafka, and database, plot and results follow."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import pytest
-
-from tests.support.broker import Broker
 from tests.support.examples import EXAMPLES, maker
 from tests.support.processing import Processors
 from tests.support.running import Program, wait_for
 from tests.support.sending import Sender
-
-
-@pytest.fixture
-def processors(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Processors]:
-    made = Processors(kafka.bootstrap, topic, kafka.create_topic(), tmp_path)
-    yield made
-    made.kill()
 
 
 def have(processors: Processors, program: Program, count: int) -> bool:

@@ -2,23 +2,10 @@
 
 import hashlib
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.support.broker import Broker
 from tests.support.processing import Processors
 from tests.support.running import wait_for
 from tests.support.sending import Sender
-
-
-@pytest.fixture
-def processors(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Processors]:
-    made = Processors(kafka.bootstrap, topic, kafka.create_topic(), tmp_path)
-    yield made
-    made.kill()
-
 
 COUNT = """
 import hashlib

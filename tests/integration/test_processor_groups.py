@@ -3,10 +3,7 @@
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.broker import Broker
 from tests.support.processing import Processors
@@ -31,13 +28,6 @@ def gated(file: DataFile):
     return {"size": file.size}
 """
 QUICK_TRANSACTIONS = QUICK_SESSION + "\n[producer]\ntransaction.timeout.ms = 3000\n"
-
-
-@pytest.fixture
-def processors(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Processors]:
-    made = Processors(kafka.bootstrap, topic, kafka.create_topic(), tmp_path)
-    yield made
-    made.kill()
 
 
 def feed(sender: Sender, count: int, stem: str = "run") -> dict[str, int]:

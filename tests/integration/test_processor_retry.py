@@ -2,14 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from openmsi_core.generation import Generation, version_of
 from openmsi_core.quarantine import Quarantine
-from tests.support.broker import Broker
 from tests.support.processing import Processors
 from tests.support.running import Program, wait_for
 from tests.support.sending import Sender, chunks, upload
@@ -22,13 +20,6 @@ def sizes(file: DataFile):
 """
 MENDED = BROKEN.replace('    assert b"bad" not in file.bytes, "it is bad"\n', "").replace('"1"', '"2"')
 LARGE = b"bad" * 300_000
-
-
-@pytest.fixture
-def processors(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Processors]:
-    made = Processors(kafka.bootstrap, topic, kafka.create_topic(), tmp_path)
-    yield made
-    made.kill()
 
 
 def quarantine(processors: Processors) -> list[Path]:

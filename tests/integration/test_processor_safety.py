@@ -1,22 +1,11 @@
 """User code that hurts itself, its process and whatever it can reach: one file is lost to quarantine, no other."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.support.broker import Broker
 from tests.support.processing import Processors
 from tests.support.running import wait_for
 from tests.support.sending import Sender
-
-
-@pytest.fixture
-def processors(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Processors]:
-    made = Processors(kafka.bootstrap, topic, kafka.create_topic(), tmp_path)
-    yield made
-    made.kill()
 
 
 def reasons(processors: Processors) -> dict[str, dict[str, str]]:

@@ -4,37 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from openmsi_processor.died import Died
-from tests.support.crew import Workers
+from tests.support.crew import Start, value
 from tests.support.running import POWERLESS, wait_for
-
-Start = Callable[..., Workers]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    made: list[Workers] = []
-
-    def begin(code: str, *options: str, size: int = 1, seconds: float = 60.0) -> Workers:
-        made.append(Workers(tmp_path, code, *options, size=size, seconds=seconds))
-        made[-1].crew.begin()
-        return made[-1]
-
-    yield begin
-    for each in made:
-        each.close()
-
-
-def value(workers: Workers, path: str, content: bytes = b"1") -> Any:
-    answer, blobs = workers.call(path, content)
-    assert answer["is"] == "done", answer
-    return json.loads(blobs[answer["value"]])
 
 
 def test_user_code_sees_no_credentials(tmp_path: Path) -> None:
@@ -53,7 +29,7 @@ def code(file):
     return {"parent": os.getppid(), **found}
 """
     (tmp_path / "run.py").write_text(
-        "import json, sys\nfrom pathlib import Path\nfrom tests.support.crew import Workers\n"
+        "import json, sys\nfrom pathlib import Path\nfrom tests.support.crew import Start, Workers, value\n"
         f"workers = Workers(Path({str(tmp_path)!r}), {code!r})\nworkers.crew.begin()\n"
         "answer, blobs = workers.call('a')\nprint(blobs[answer['value']].decode())\nworkers.close()\n"
     )
@@ -81,7 +57,7 @@ def code(file):
     while True: pass
 """
     (tmp_path / "run.py").write_text(
-        "from pathlib import Path\nfrom tests.support.crew import Workers\n"
+        "from pathlib import Path\nfrom tests.support.crew import Start, Workers, value\n"
         f"workers = Workers(Path({str(tmp_path)!r}), {code!r})\nworkers.crew.begin()\nworkers.call('a')\n"
     )
     service = subprocess.Popen(

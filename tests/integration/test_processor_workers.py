@@ -5,38 +5,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from openmsi_core.errors import ConfigError, Retryable
 from openmsi_processor.died import Died
-from tests.support.crew import Workers
-
-Start = Callable[..., Workers]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    made: list[Workers] = []
-
-    def begin(code: str, *options: str, size: int = 1, seconds: float = 60.0) -> Workers:
-        made.append(Workers(tmp_path, code, *options, size=size, seconds=seconds))
-        made[-1].crew.begin()
-        return made[-1]
-
-    yield begin
-    for each in made:
-        each.close()
-
-
-def value(workers: Workers, path: str, content: bytes = b"1") -> Any:
-    answer, blobs = workers.call(path, content)
-    assert answer["is"] == "done", answer
-    return json.loads(blobs[answer["value"]])
+from tests.support.crew import Start, Workers, value
 
 
 def test_a_worker_is_warm(start: Start) -> None:

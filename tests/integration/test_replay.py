@@ -1,10 +1,7 @@
 """`openmsi replay`: old files once more under new code, each once, beside the service."""
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.broker import Broker
 from tests.support.processing import Processors
@@ -18,13 +15,6 @@ def sizes(file: DataFile):
 """
 NEW = OLD.replace('version="1"', 'version="2"').replace('f"old ', 'f"new ')
 FAILING = NEW.replace("    return", "    assert file.name != 'bad.csv', 'too bad'\n    return")
-
-
-@pytest.fixture
-def processors(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Processors]:
-    made = Processors(kafka.bootstrap, topic, kafka.create_topic(), tmp_path)
-    yield made
-    made.kill()
 
 
 def replay(processors: Processors, code: Path, *options: str, name: str = "replay", results: str = "") -> Program:

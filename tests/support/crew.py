@@ -1,8 +1,10 @@
 """Workers without a service, for tests of what goes on between the two."""
 
+import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +40,14 @@ class Workers:
     def close(self) -> None:
         """End all."""
         self.crew.close()
+
+
+Start = Callable[..., Workers]
+"""Takes code, and as `Workers` does."""
+
+
+def value(workers: Workers, path: str, content: bytes = b"1") -> Any:
+    """The result of the code for a file that it must be able to deal with."""
+    answer, blobs = workers.call(path, content)
+    assert answer["is"] == "done", answer
+    return json.loads(blobs[answer["value"]])

@@ -20,13 +20,13 @@ from openmsi_core.errors import ConfigError, Fatal
 from openmsi_core.service import Service, run
 from openmsi_core.settings import find
 from openmsi_core.sources import from_environment
-from openmsi_processor.command import process
 from openmsi_processor.crew import Crew
 from openmsi_processor.died import Died
 from openmsi_processor.environment import environment_of
 from openmsi_processor.held_log import HeldLog
 from openmsi_processor.own_options import split
 from openmsi_processor.packages import PLACE, packages_for
+from openmsi_processor.processing import process
 from openmsi_processor.settings import ProcessorSettings
 from openmsi_processor.shelter import close_to_others
 from openmsi_processor.worker_process import WorkerProcess
