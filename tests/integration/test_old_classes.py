@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.support.broker import Broker
 from tests.support.old_processors import OldProcessors
 from tests.support.running import Program
-from tests.support.sending import Sender
+from tests.support.sending import Sender, chunks, upload
 
 FILES = {"run/1/a_1.csv": b"1\n2\n3", "a_2.csv": b"4\n5", "run/b_1.csv": b"6"}
 
@@ -112,3 +113,15 @@ def test_callback_of_a_file_that_failed(old: OldProcessors, sent: Sender) -> Non
     assert (old.output / "c_1.csv.failed").read_text() == "run/c_1.csv"
     assert program.output.count("WARNING run/c_1.csv: WARNING: no plot for") == 1
     assert "INFO  6 messages read, 3 processed, 3 files since 20" in program.output
+
+
+def test_callback_of_a_file_with_wrong_bytes(old: OldProcessors, sender: Sender) -> None:
+    pieces = [replace(chunk, file_hash=bytes(64)) for chunk in chunks("run/wrong.csv", b"1,2,3", size=2)]
+    sender.chunks(pieces, upload(b"1,2,3"))
+    program = old.old(old.changed("plotter.py"))
+    program.says("put run/wrong.csv in quarantine")
+    program.says("WARNING run/wrong.csv: the hash of ")
+    sender.file("run/c_1.csv", b"1")
+    program.says("processed run/c_1.csv ")
+    assert program.stop() == 0
+    assert program.output.count("the hash of ") == 1

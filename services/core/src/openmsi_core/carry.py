@@ -15,7 +15,7 @@ from openmsi_core.group import group_id
 from openmsi_core.kafka import Troubles, make_admin, make_consumer
 from openmsi_core.paths import RelativePath
 from openmsi_core.policy import Policy
-from openmsi_core.quarantine import Quarantine
+from openmsi_core.quarantine import Quarantine, Tell
 from openmsi_core.receive import Receiver
 from openmsi_core.receiver_settings import ReceiverSettings
 from openmsi_core.retry import delay_before
@@ -74,12 +74,13 @@ def carry(
     group: str = "",
     wanted: Callable[[RelativePath], bool] = lambda _: True,
     transacted: Transacted | None = None,
+    tell: Tell = lambda _content, _facts: None,
 ) -> None:
     """Carry all files of the topic to ``destination``, which is called ``where``, until the program is to stop.
 
-    Quarantine is in ``folder``. ``group`` is what `group_of` says unless given; files are left out when they are not
-    ``wanted``. Blocks; waits for the broker and for the topic. On return offsets are committed and the group is left.
-    Raises Fatal, and Undone where ``transacted`` does.
+    Quarantine is in ``folder``, and calls ``tell``. ``group`` is what `group_of` says unless given; files are left out
+    when they are not ``wanted``. Blocks; waits for the broker and for the topic. On return offsets are committed and
+    the group is left. Raises Fatal, and Undone where ``transacted`` does.
     """
     group = group or group_of(settings, where)
     troubles, plain = Troubles(_log.warning), ConsumerCommits()
@@ -94,7 +95,7 @@ def carry(
         consumer.close()
         raise ConfigError("both topics must be on one Kafka cluster: [consumer] and [producer] name different ones")
     _log.info("group %s carries topic %s to %s", group, settings.topic_name, where)
-    quarantine = Quarantine(folder, settings.topic_name)
+    quarantine = Quarantine(folder, settings.topic_name, tell)
     commits = transacted.commits if transacted else plain
     workers = transacted.workers if transacted else settings.n_threads
     policy = _policy(settings, info, group, wanted, workers)

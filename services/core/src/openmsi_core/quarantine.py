@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +31,9 @@ BUCKET = "bucket"
 _LONGEST_TOPIC = 200  # of at most 249 characters, so that the names of entries stay below 255
 
 
+Tell = Callable[[Path, Mapping[str, Any]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """An incomplete file that waits in quarantine for the rest of its chunks."""
@@ -46,8 +49,10 @@ class Parked:
 class Quarantine:
     """The quarantine below destination ``root``. Everything is durable on return; Retryable when the disk refuses."""
 
-    def __init__(self, root: Path, topic: str) -> None:
+    def __init__(self, root: Path, topic: str, tell: Tell = lambda _content, _facts: None) -> None:
+        """``tell`` is called with each complete file that was put aside: its content here, and what is known of it."""
         self._root = root
+        self._tell = tell
         self.folder = root / RESERVED / "quarantine"
         self._topic = topic
         self._stem = topic[:_LONGEST_TOPIC]
@@ -87,6 +92,7 @@ class Quarantine:
             place = {"partition": partition, "offset": version.logged[1], "timestamp": version.logged[0]}
             known = facts | place | {"source": version.source, "mtime": version.mtime}
             self._explain(entry, reason, known | dict(more))
+        self._tell(entry / CONTENT, known | dict(more))
 
     def has(self, generation: Generation, logged: tuple[int, int]) -> bool:
         """Whether the file that a record of ``generation``, read at ``logged``, belongs to is here as a whole.

@@ -91,6 +91,12 @@ class Crew:
         finally:
             self._free.put(seat)
 
+    def tell_of_wrong_file(self, content: Path, facts: Mapping[str, Any]) -> None:
+        """A file that has not the bytes of its source was put aside, where ``content`` is. Scripts may want to know."""
+        worker = self._seats[0].worker
+        if self._lasting and worker is not None and "processor" not in facts:  # else the code has seen it itself
+            worker.send({"do": "wrong", "facts": {"path": facts["path"]}, "content": str(content)})
+
     def interrupt(self) -> None:
         """Nobody waits any more for what is being worked on: end it. Calls raise Retryable."""
         self._interrupts += 1

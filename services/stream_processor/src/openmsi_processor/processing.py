@@ -84,6 +84,7 @@ def _carry(
             group,
             lambda path: pattern.match(path.text) is not None,
             opened.transacted if opened else None,
+            crew.tell_of_wrong_file,
         )
 
 

@@ -75,7 +75,7 @@ class DataFileStreamHandler(LogOwner, Runnable):
         return "\n\t".join([f"Files (up to {self.N_RECENT_FILES} of those that are completed):", *lines])
 
     def _mismatched_hash_callback(self, datafile: Any, lock: Any) -> None:
-        """Never called: a file whose bytes are not those of its source goes to quarantine and comes to no class."""
+        """Called when a file's bytes are not those of its source: it was put into quarantine, from where it is read."""
 
     def _undecryptable_message_callback(self, msg: Any) -> None:
         """Never called in this version: messages are not encrypted."""

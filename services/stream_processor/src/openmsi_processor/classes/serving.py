@@ -47,6 +47,8 @@ class Processor(Protocol):
 
     def _openmsi_note(self, datafile: DownloadDataFile) -> None: ...
 
+    def _mismatched_hash_callback(self, datafile: Any, lock: Any) -> None: ...
+
 
 def serve(processor: Processor, connection: Connection, about: Mapping[str, Any]) -> None:
     """Tell the service what it needs to know (``about``), and work on files until it stops."""
@@ -93,6 +95,9 @@ def answer_to(processor: Processor, message: Message) -> Answer:
 def _work(processor: Processor, connection: Connection) -> None:
     while (message := connection.files.get()) is not None:
         with working_on(message[0]["facts"]["path"]):
+            if message[0]["do"] == "wrong":
+                _mismatched(processor, message)
+                continue
             head, blobs = answer_to(processor, message)
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):  # replaced, closed, or of a kind of the user's own
@@ -128,6 +133,13 @@ def _give_up(processor: Processor, datafile: DownloadDataFile) -> None:
         processor._openmsi_give_up(datafile)
     except Exception as error:
         processor.logger.error("the callback for a failed file has failed, too: %s", error, exc_info=error)
+
+
+def _mismatched(processor: Processor, message: Message) -> None:
+    try:
+        processor._mismatched_hash_callback(_datafile(processor, message), processor.lock)
+    except Exception as error:
+        processor.logger.error("the callback for a file with wrong bytes has failed: %s", error, exc_info=error)
 
 
 def _script() -> Path:
