@@ -40,7 +40,8 @@ MISTAKES = {
     "import os; os._exit(3)": "the processor cannot be started: it ended itself (exit code 3)",
     "import ctypes; ctypes.string_at(0)": "it crashed (segmentation fault)",
     "def code(file): pass": f"{FILE}: there is no processor in it: put @processor above the function",
-    "@processor\ndef a(file): pass\n@processor\ndef b(file): pass": f"{FILE}: there are 2 processors in it (a, b)",
+    "@processor\ndef a(file): pass\n@processor\ndef b(file): pass": f"{FILE}: there are 2 processors in it (a at"
+    " line 2, b at line 4)",
     "@processor\ndef code(): pass": f"{FILE}, line 2: code must take one argument, the file: def code(file)",
     "@processor\ndef code(file, more): pass": f"{FILE}, line 2: code must take one argument",
     "@processor\ndef code(file, *, more): pass": f"{FILE}, line 2: code must take one argument",

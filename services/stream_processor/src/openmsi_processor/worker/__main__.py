@@ -66,7 +66,7 @@ def _find(file: Path) -> Processor:
         case []:
             raise Mistake(f"{file}: there is no processor in it: put @processor above the function, and import it")
         case several:
-            names = ", ".join(each.name for each in several)
+            names = ", ".join(f"{each.name} at line {each.function.__code__.co_firstlineno}" for each in several)
             raise Mistake(
                 f"{file}: there are {len(several)} processors in it ({names}): put each into a file of its own"
             )
