@@ -14,9 +14,9 @@ import msgpack
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from openmsi_admin.bystander import bystander
 from openmsi_admin.inspect_contents import Contents, State
 from openmsi_admin.inspect_read import QUEUE_BYTES, Extent, Reading, extents
+from openmsi_core.bystander import bystander
 from openmsi_core.chunk import encode_headers, encode_key, encode_value
 from openmsi_core.kafka import Troubles
 from tests.support.broker import Broker, unique

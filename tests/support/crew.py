@@ -26,7 +26,7 @@ class Workers:
         self._options = options
 
     def _start(self, name: str) -> WorkerProcess:
-        command = [sys.executable, "-m", "openmsi_processor.worker", str(self.file), *self._options]
+        command = [sys.executable, "-P", "-m", "openmsi_processor.worker", str(self.file), *self._options]
         return WorkerProcess(command, environment_of(os.environ, self.folder), name)
 
     def call(self, path: str, content: bytes = b"1") -> tuple[dict[str, Any], list[bytes]]:

@@ -4,12 +4,12 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from openmsi_admin.bystander import bystander
 from openmsi_admin.common import add_config, kafka_options, parser
 from openmsi_admin.inspect_contents import Contents
 from openmsi_admin.inspect_read import ASK_SECONDS, QUEUE_BYTES, Reading, extents
 from openmsi_admin.inspect_show import as_json, show_table
 from openmsi_admin.printing import console, show_json
+from openmsi_core.bystander import bystander
 from openmsi_core.errors import BrokerUnreachable, Retryable
 from openmsi_core.kafka import Troubles, make_admin
 from openmsi_core.topic import topic_info

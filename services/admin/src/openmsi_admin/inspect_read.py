@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from openmsi_admin.bystander import COMMITTED, EARLIEST, EVERYTHING, LATEST, offsets
+from openmsi_core.bystander import COMMITTED, EARLIEST, EVERYTHING, LATEST, offsets
 from openmsi_core.errors import BrokerUnreachable
 from openmsi_core.kafka import Troubles
 from openmsi_core.kafka_errors import raise_fatal, translate

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from openmsi_admin.inspect_contents import Bad, Contents, Sent, State
 from openmsi_admin.inspect_read import Extent
-from openmsi_admin.printing import printable
+from openmsi_core.printable import printable
 from openmsi_core.records import Record
 from openmsi_core.status import size
 

@@ -6,15 +6,12 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from openmsi_core.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 _PIPE_WIDTH = 10_000
-
-
-def printable(text: str) -> str:
-    """``text`` in one line, with control characters shown and not obeyed: names come from whoever writes to a topic."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def say(text: str) -> None:

@@ -7,16 +7,14 @@ recognised by the next call.
 """
 
 import contextlib
-import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from openmsi_admin.quarantine_entries import Entry, FileFacts, PartialFacts, RecordFacts
 from openmsi_core.chunk import Chunk, decode_value
-from openmsi_core.durable import disk_errors
-from openmsi_core.errors import BadFile, ConfigError, Retryable, StagedBytesLost
+from openmsi_core.durable import check_owner, disk_errors, sha512_of
+from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.generation import Generation, Verdict, Version
 from openmsi_core.paths import RelativePath
@@ -97,7 +95,7 @@ def _retry_file(entry: Entry, facts: FileFacts) -> Outcome:
     with disk_errors(entry.folder):
         if not content.exists():
             raise BadFile("its content is gone, and the file is not in place: send it again")
-        if _digest(content) != version.file_hash:
+        if sha512_of(content) != version.file_hash:
             raise BadFile("its content does not have the SHA-512 that its sender gave: send the file again")
     with _destination(entry) as (folder, destination):
         if destination.compare(path, version, entry.size) is Verdict.OLDER:
@@ -122,21 +120,13 @@ def _is_in_place(root: Path, path: RelativePath, file_hash: bytes) -> bool:
     except BadFile:
         return False
     with disk_errors(root):
-        return _digest(root / path.text) == file_hash
-
-
-def _digest(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha512").digest()
+        return sha512_of(root / path.text) == file_hash
 
 
 @contextlib.contextmanager
 def _destination(entry: Entry) -> Iterator[tuple[Folder, FolderDestination]]:
     """The output folder, as a downloader has it."""
-    owner = entry.folder.stat().st_uid
-    if hasattr(os, "geteuid") and os.geteuid() != owner:
-        # Folders and locks that we make there must be of use to the downloader.
-        raise ConfigError(f"{entry.folder} belongs to user id {owner}, who runs the downloader: run this as that user")
+    check_owner(entry.folder, "the downloader")
     staging, folder = StagingFolder(entry.root), Folder(entry.root)
     try:
         staging.start()

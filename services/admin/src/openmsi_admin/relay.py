@@ -27,7 +27,7 @@ from openmsi_core.settings import ProgramSettings
 from openmsi_core.settings_types import TopicName
 from openmsi_core.staging import Staging
 from openmsi_core.state import lock_state_dir
-from openmsi_core.topic import RECORD_OVERHEAD, certain_topic_id, check_message_size, wait_for_topic
+from openmsi_core.topic import RECORD_OVERHEAD, certain_topic_id, check_cluster, check_message_size, wait_for_topic
 from openmsi_core.topic_watch import TopicWatch
 from openmsi_core.transaction import Transaction
 
@@ -111,8 +111,7 @@ def _carry(settings: RelaySettings, service: Service) -> None:
         if source is None:
             consumer.close()
             return
-        if source.cluster_id != target.cluster_id:
-            raise ConfigError("both topics must be on one Kafka cluster: [consumer] and [producer] name different ones")
+        check_cluster(source.cluster_id, target.cluster_id)
         _log.info("group %s relays topic %s to %s", settings.group, settings.topic_name, settings.target_topic)
         Receiver(
             consumer,

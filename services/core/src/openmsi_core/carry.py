@@ -22,7 +22,7 @@ from openmsi_core.retry import delay_before
 from openmsi_core.service import Service
 from openmsi_core.staging import Staging
 from openmsi_core.status import Status
-from openmsi_core.topic import TopicInfo, topic_id, wait_for_topic
+from openmsi_core.topic import TopicInfo, check_cluster, topic_id, wait_for_topic
 
 _log = logging.getLogger(__name__)
 
@@ -91,9 +91,8 @@ def carry(
     if info is None:
         consumer.close()
         return
-    if transacted and transacted.cluster_id != info.cluster_id:
-        consumer.close()
-        raise ConfigError("both topics must be on one Kafka cluster: [consumer] and [producer] name different ones")
+    if transacted:
+        check_cluster(info.cluster_id, transacted.cluster_id)
     _log.info("group %s carries topic %s to %s", group, settings.topic_name, where)
     quarantine = Quarantine(folder, settings.topic_name, tell)
     commits = transacted.commits if transacted else plain

@@ -2,12 +2,13 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from openmsi_core.errors import Retryable
+from openmsi_core.errors import ConfigError, Retryable
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 REOPEN = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -69,6 +70,22 @@ def write_file(path: Path, content: bytes | memoryview) -> None:
         beside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def sha512_of(file: Path) -> bytes:
+    """SHA-512 of its bytes. Blocks: all of it is read. Raises OSError."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha512").digest()
+
+
+def check_owner(folder: Path, program: str) -> None:
+    """Raise ConfigError unless ``folder`` belongs to this user, as it does to ``program``.
+
+    Folders and locks that we make there must be of use to that one. Raises OSError.
+    """
+    owner = folder.stat().st_uid
+    if hasattr(os, "geteuid") and os.geteuid() != owner:
+        raise ConfigError(f"{folder} belongs to user id {owner}, who runs {program}: run this as that user")
 
 
 def this_user() -> str:

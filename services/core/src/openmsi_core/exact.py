@@ -84,12 +84,14 @@ class ExactWatermark(Watermark[Token]):
             self._unread[partition] = dict.fromkeys(sorted(self._unread[partition]))
         return offsets
 
-    def go_back(self, partition: int, offset: int) -> None:
-        """As `Watermark.go_back`."""
-        super().go_back(partition, offset)
+    def goes_on(self, partition: int, offset: int) -> bool:
+        """As `Watermark.goes_on`."""
+        if not super().goes_on(partition, offset):
+            return False
         self._end[partition] = offset
         self._unread.pop(partition, None)
         self._owner.pop(partition, None)
+        return True
 
     def committable(self, partition: int) -> int | None:
         """As `Watermark.committable`. Cost: one look at each record that is not done."""

@@ -164,8 +164,7 @@ class Membership:
             if partition in self.assigned:
                 place = TopicPartition(self._topic, partition)
                 place.offset, gone = beginning(self._consumer, place, start, on_lost)
-                if place.offset < (self._commits.watermark.committable(partition) or 0):
-                    self._commits.watermark.go_back(partition, place.offset)
+                self._commits.watermark.goes_on(partition, place.offset)
                 # A partition without a valid offset is not being fetched, so seek() is refused: assign it anew.
                 self._consumer.incremental_unassign([place])
                 self._consumer.incremental_assign([place])

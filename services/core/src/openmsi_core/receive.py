@@ -285,8 +285,7 @@ class Receiver:
             offset, lost = start_of(self._consumer, place, self._policy.start, self._policy.on_lost_offsets)
         except KafkaException as error:
             raise Undone(f"where to begin to read is not known ({error.args[0].str()})") from None
-        if offset < (self._watermark.committable(place.partition) or 0):
-            self._watermark.go_back(place.partition, offset)
+        self._watermark.goes_on(place.partition, offset)
         if lost:
             self._intake.notes["records lost to retention"] += lost
         return offset

@@ -74,6 +74,12 @@ def wait_for_topic(
     return None
 
 
+def check_cluster(read: str, written: str) -> None:
+    """Raise ConfigError unless the topic that is read and the one that is written are on the cluster of one id."""
+    if read != written:
+        raise ConfigError("both topics must be on one Kafka cluster: [consumer] and [producer] name different ones")
+
+
 def check_message_size(options: Mapping[str, str], topic: str, needed_bytes: int, timeout: float) -> None:
     """Raise ConfigError when ``topic`` refuses records of ``needed_bytes``; blocks up to ``timeout`` seconds.
 

@@ -54,10 +54,16 @@ class Watermark(Generic[Token]):
         self._committed[partition] = committed
         self._next[partition] = offset
 
-    def go_back(self, partition: int, offset: int) -> None:
-        """The topic is another one by now, or was cut: nothing is known of the records from ``offset`` on."""
+    def goes_on(self, partition: int, offset: int) -> bool:
+        """Reading goes on at ``offset``; returns whether that is before what is done.
+
+        Then the topic is another one by now, or was cut, and nothing is known of the records from there on.
+        """
+        if offset >= (self.committable(partition) or 0):
+            return False
         self._next[partition] = offset
         self._committed.pop(partition, None)
+        return True
 
     def holds(self, token: Token) -> dict[int, int]:
         """What ``token`` holds, partition → offset."""

@@ -29,6 +29,9 @@ def _process(settings: ProcessorSettings, service: Service) -> None:
     packages = packages_for(settings.processor_file, settings.state_dir, environ, service)
     if packages is None:
         return
-    file, folder, limit = settings.processor_file, settings.state_dir, settings.memory_limit
-    start = functools.partial(start_worker, str(file), folder, limit, environ, packages)
+    cache = settings.state_dir / "cache"
+    cache.mkdir(exist_ok=True)
+    start = functools.partial(
+        start_worker, str(settings.processor_file), cache, settings.memory_limit, environ, packages
+    )
     process(settings, service, Crew(start, settings.workers, settings.processing_timeout, service.stop), environ)

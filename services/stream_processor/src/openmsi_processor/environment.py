@@ -51,9 +51,6 @@ def temporary_folder() -> str:
 
 
 def environment_in(folder: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a worker with this temporary folder.
-
-    Until it has begun, a json.py in the current folder must not take the place of Python's.
-    """
+    """The environment of a worker with this temporary folder."""
     own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder) if folder else {}
-    return {**environment, **own, "PYTHONSAFEPATH": "1"}
+    return {**environment, **own}

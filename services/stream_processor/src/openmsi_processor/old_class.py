@@ -22,13 +22,13 @@ from openmsi_core.settings import find
 from openmsi_core.sources import from_environment
 from openmsi_processor.crew import Crew
 from openmsi_processor.died import Died
-from openmsi_processor.environment import environment_of
 from openmsi_processor.held_log import HeldLog
 from openmsi_processor.own_options import split
 from openmsi_processor.packages import PLACE, packages_for
 from openmsi_processor.processing import process
 from openmsi_processor.settings import ProcessorSettings
 from openmsi_processor.shelter import close_to_others
+from openmsi_processor.starting import MB, start_worker
 from openmsi_processor.worker_process import WorkerProcess
 
 _PROGRAM = "StreamProcessor"
@@ -63,7 +63,7 @@ class _Script:
         self._packages = environ.get(PLACE, "")
         self._state = self._own.get("state_dir") or environ.get("OPENMSI_STATE_DIR", "")
         self._cache = Path.cwd() / self._state / "cache"
-        self._memory: int | None = None
+        self._megabytes: int | None = None
         self._error: Fatal | None = None
 
     def run(self, held: HeldLog) -> int:
@@ -100,8 +100,8 @@ class _Script:
         held.replay()
         self._cache = settings.state_dir / "cache"
         if settings.memory_limit is not None:
-            self._memory = settings.memory_limit * 1_000_000
-            first.send({"do": "limit", "memory": self._memory})
+            self._megabytes = settings.memory_limit
+            first.send({"do": "limit", "memory": settings.memory_limit * MB})
         waiting = [first]
 
         def start(name: str) -> WorkerProcess:
@@ -119,9 +119,7 @@ class _Script:
             self._packages = packages_for(Path(name), state, self._environ, Service()) or self._packages
 
     def _start(self, name: str) -> WorkerProcess:
-        limit = [] if self._memory is None else [f"memory={self._memory}"]
-        command = [sys.executable, "-P", "-m", "openmsi_processor.worker", self._target, *limit]
-        worker = WorkerProcess(command, environment_of(self._environ, self._cache, self._packages), name)
+        worker = start_worker(self._target, self._cache, self._megabytes, self._environ, self._packages, name)
         worker.on_message = functools.partial(self._on_message, worker, lambda: None)
         worker.send({"do": "begin", "args": self._args})
         return worker

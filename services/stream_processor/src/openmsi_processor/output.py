@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import logging
 import os
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from openmsi_core.deliveries import CompleteFile
-from openmsi_core.durable import disk_errors
+from openmsi_core.durable import disk_errors, sha512_of
 from openmsi_core.errors import BadFile
 from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.generation import Verdict, Version
@@ -68,8 +67,7 @@ class Output:
                 content.replace(staged)
                 if not staged.is_file() or staged.is_symlink():
                     raise BadFile(f"the result file {name} is no plain file")
-                with staged.open("rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha512").digest()
+                digest = sha512_of(staged)
             own = dataclasses.replace(version, file_hash=digest, mtime=0.0)
             self._folder.finish(staged, own)
             with self._folder.turn(path):

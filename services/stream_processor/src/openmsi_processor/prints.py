@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import IO
 
+from openmsi_processor.classes.printing import LONGEST_LINE, MOST_LINES
+
 _log = logging.getLogger("openmsi_processor.user")
 
-_LONGEST_LINE = 8192
-_MOST_LINES = 1000  # for one file: code that prints all its data must not push all else out of the log
 _TAIL_BYTES = 8192
 _READ_BYTES = 65536
 _MOST_READ = 4 << 20  # at once, before an answer is looked at
@@ -45,8 +45,8 @@ class Prints:
             self._drain()
             if self._rest:
                 self._say(self._rest, self._who())
-            if self._lines > _MOST_LINES:
-                _log.info("%s: %s", self._who(), f"and {self._lines - _MOST_LINES} lines more")
+            if self._lines > MOST_LINES:
+                _log.info("%s: %s", self._who(), f"and {self._lines - MOST_LINES} lines more")
             tail, self._rest, self._tail, self._lines = self._tail, b"", b"", 0
         return tail.decode(errors="replace")
 
@@ -95,16 +95,16 @@ class Prints:
         who = self._who()
         for line in lines:
             self._say(line, who)
-        while len(self._rest) > _LONGEST_LINE:
-            self._say(self._rest[:_LONGEST_LINE], who)
-            self._rest = self._rest[_LONGEST_LINE:]
+        while len(self._rest) > LONGEST_LINE:
+            self._say(self._rest[:LONGEST_LINE], who)
+            self._rest = self._rest[LONGEST_LINE:]
 
     def _say(self, line: bytes, who: str) -> None:
         shown = line.rstrip().rpartition(b"\r")[2]  # of a progress bar the last state, as a terminal shows it
         if shown:
             self._lines += 1
-            if self._lines <= _MOST_LINES:
-                _log.info("%s: %s", who, shown[:_LONGEST_LINE].decode(errors="replace"))
+            if self._lines <= MOST_LINES:
+                _log.info("%s: %s", who, shown[:LONGEST_LINE].decode(errors="replace"))
 
     def _who(self) -> str:
         return ", ".join(self._files()) or self._name

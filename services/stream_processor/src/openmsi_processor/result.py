@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 
+def usual_key(subdir: str, name: str) -> str:
+    """The key of a result of the file ``name`` in ``subdir`` (with ``/`` between parts), as OpenMSIStream has it."""
+    return f"{subdir.replace('/', '_')}_{name}_chunk_processing_result"
+
+
 @dataclass(frozen=True, slots=True)
 class ResultFile:
     """A file to put into the output folder."""

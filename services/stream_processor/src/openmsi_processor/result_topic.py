@@ -6,7 +6,8 @@ from typing import Any
 
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile
-from openmsi_core.paths import RelativePath, partition_of
+from openmsi_core.paths import partition_of
+from openmsi_processor.result import usual_key
 
 _FRAMING = 512  # bytes of a record beside key, value and headers
 
@@ -51,7 +52,7 @@ def record_of(
     if answer["value"] is None:
         return None
     path = file.generation.path
-    key = default_key(path) if answer["key"] is None else blobs[answer["key"]]
+    key = usual_key(path.subdir, path.name).encode() if answer["key"] is None else blobs[answer["key"]]
     headers = [(name, blobs[number]) for name, number in answer["headers"]] + provenance_headers(file, made_by)
     value = blobs[answer["value"]]
     size = len(key) + len(value) + sum(len(name) + len(text) + 10 for name, text in headers) + _FRAMING
@@ -61,11 +62,6 @@ def record_of(
             " result file, or raise the topic's max.message.bytes"
         )
     return ResultRecord(key, value, partition_of(path, topic.partitions), headers)
-
-
-def default_key(path: RelativePath) -> bytes:
-    """As OpenMSIStream has it."""
-    return f"{path.subdir.replace('/', '_')}_{path.name}_chunk_processing_result".encode()
 
 
 def provenance_headers(file: CompleteFile, made_by: Provenance) -> list[tuple[str, bytes]]:

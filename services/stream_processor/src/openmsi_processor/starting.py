@@ -10,20 +10,19 @@ from openmsi_processor.environment import environment_of
 from openmsi_processor.result_topic import Provenance
 from openmsi_processor.worker_process import WorkerProcess
 
-_MB = 1_000_000
+MB = 1_000_000
 
 
 def start_worker(
-    target: str, state_dir: Path, megabytes: int | None, environ: Mapping[str, str], packages: str, name: str
+    target: str, cache: Path, megabytes: int | None, environ: Mapping[str, str], packages: str, name: str
 ) -> WorkerProcess:
     """Start a worker called ``name`` for ``target`` (a path, or ``file:PATH`` and ``module:NAME`` of scripts).
 
-    It may take ``megabytes`` of memory (None = any), sees the part of ``environ`` that user code may see, and
-    ``packages`` as `environment_of` says. Does not wait until it is ready. Raises OSError.
+    It may take ``megabytes`` of memory (None = any), sees the part of ``environ`` that user code may see, and ``cache``
+    and ``packages`` as `environment_of` says. Does not wait until it is ready. Raises OSError.
     """
-    cache = state_dir / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    limit = [] if megabytes is None else [f"memory={megabytes * _MB}"]
+    limit = [] if megabytes is None else [f"memory={megabytes * MB}"]
+    # -P: a json.py in the current folder must not take the place of Python's.
     command = [sys.executable, "-P", "-m", "openmsi_processor.worker", target, *limit]
     return WorkerProcess(command, environment_of(environ, cache, packages), name)
 

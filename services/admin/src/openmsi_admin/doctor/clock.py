@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from confluent_kafka.admin import AdminClient
 
-from openmsi_admin.bystander import EVERYTHING, NEWEST, offsets
 from openmsi_admin.doctor.finding import Finding, bad, duration, ok, unsure
 from openmsi_admin.doctor.network import SECONDS
+from openmsi_core.bystander import EVERYTHING, NEWEST, offsets
 from openmsi_core.errors import Fatal
 
 _EARLIEST = 1_735_689_600  # 2025-01-01; this program is younger

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import ClusterMetadata
 
-from openmsi_admin.bystander import bystander
 from openmsi_admin.doctor.finding import Finding, Level, bad, ok, unsure
 from openmsi_admin.doctor.network import SECONDS, Address, check_address, is_encrypted, parse, speaks_tls
+from openmsi_core.bystander import bystander
 from openmsi_core.errors import ConfigError
 from openmsi_core.kafka import Troubles
 from openmsi_core.kafka_errors import translate

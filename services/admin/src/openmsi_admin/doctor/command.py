@@ -14,8 +14,9 @@ from openmsi_admin.doctor.finding import Finding, Level, bad, bounded, unsure
 from openmsi_admin.doctor.folders import SECONDS, check_folder, check_state
 from openmsi_admin.doctor.groups import check_groups
 from openmsi_admin.doctor.topic import check_topic, topic_settings
-from openmsi_admin.printing import console, printable, show_json
+from openmsi_admin.printing import console, show_json
 from openmsi_core.kafka import make_admin
+from openmsi_core.printable import printable
 
 _COLOURS = {Level.OK: "green", Level.BAD: "bold red", Level.UNSURE: "yellow"}
 _ABOUT_WIDTH = 8

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AclOperation, AdminClient
 
-from openmsi_admin.bystander import COMMITTED, EARLIEST, LATEST, bystander, offsets
 from openmsi_admin.doctor.asked import Asked
 from openmsi_admin.doctor.cluster import QUEUE_BYTES
 from openmsi_admin.doctor.finding import Finding, bad, duration, ok, unsure
 from openmsi_admin.doctor.network import SECONDS
+from openmsi_core.bystander import COMMITTED, EARLIEST, LATEST, bystander, offsets
 from openmsi_core.errors import Fatal
 from openmsi_core.kafka import Troubles
 

@@ -4,6 +4,8 @@ import json
 from abc import ABC, abstractmethod
 from typing import Any
 
+from openmsi_processor.result import usual_key
+
 
 class Producible(ABC):
     """Anything that can be sent to a topic."""
@@ -38,8 +40,7 @@ class ReproducerMessage(Producible, ABC):
     @property
     def msg_key(self) -> str | bytes | None:
         """``<subdir with "_">_<name>_chunk_processing_result``, unless a subclass says otherwise."""
-        subdir = (self.__datafile.subdir_str or "").replace("/", "_")
-        return f"{subdir}_{self.__datafile.filename}_chunk_processing_result"
+        return usual_key(self.__datafile.subdir_str or "", self.__datafile.filename)
 
     @property
     def callback_kwargs(self) -> dict[str, Any]:

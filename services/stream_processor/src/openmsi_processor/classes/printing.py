@@ -5,8 +5,9 @@ from typing import Any, TextIO
 
 from openmsi_processor.classes.connection import Connection, path_here
 
-_MOST_LINES = 1000  # for one file: code that prints all its data must not push all else out of the log
-_LONGEST_LINE = 8192
+MOST_LINES = 1000
+"""For one file: code that prints all its data must not push all else out of the log."""
+LONGEST_LINE = 8192
 _INFO = 20
 
 
@@ -29,7 +30,7 @@ class Printed:
         *lines, own.rest = (own.rest + text).split("\n")
         for line in lines:
             self._say(line)
-        if len(own.rest) > _LONGEST_LINE:
+        if len(own.rest) > LONGEST_LINE:
             self._say(own.rest)
             own.rest = ""
         return len(text)
@@ -49,9 +50,9 @@ class Printed:
     def _say(self, line: str) -> None:
         shown = line.rstrip().rpartition("\r")[2]  # of a progress bar the last state, as a terminal shows it
         self._own.lines += bool(shown)
-        if not shown or self._own.lines > _MOST_LINES:
+        if not shown or self._own.lines > MOST_LINES:
             return
-        text = shown[:_LONGEST_LINE] if self._own.lines < _MOST_LINES else "(it prints more, which is not logged)"
+        text = shown[:LONGEST_LINE] if self._own.lines < MOST_LINES else "(it prints more, which is not logged)"
         self._connection.tell({"is": "log", "level": _INFO, "text": text, "path": self._own.path})
 
     def __getattr__(self, name: str) -> Any:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmsi_core.deliveries import CompleteFile
-from openmsi_core.durable import disk_errors
+from openmsi_core.durable import disk_errors, sha512_of
 from openmsi_core.errors import BadFile, Retryable
 from openmsi_core.generation import Verdict, judge
 from openmsi_core.paths import RelativePath
 from openmsi_processor.commands.entries import Entry, Trying
-from openmsi_processor.commands.local_files import complete_file, digest_of, drop
+from openmsi_processor.commands.local_files import complete_file, drop
 from openmsi_processor.commands.looking import Made
 from openmsi_processor.commands.saying import say
 from openmsi_processor.destination import ProcessingDestination
@@ -72,7 +72,7 @@ class Attempts:
             with disk_errors(entry.folder):
                 if not entry.content.exists():
                     return Outcome(False, "its content is gone: send the file again, and delete the entry")
-                if digest_of(entry.content) != version.file_hash:
+                if sha512_of(entry.content) != version.file_hash:
                     return Outcome(False, "its content is not what was sent: send the file again, and delete the entry")
             file = complete_file(entry.content, path, version, entry.facts.partition, self._scratch)
             if self._trying is not None:

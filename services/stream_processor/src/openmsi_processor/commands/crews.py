@@ -69,6 +69,7 @@ def working(code: Code, service: Service) -> Iterator[Working]:
     packages = packages_for(code.file, code.state_dir, environ, service)
     if packages is None:
         raise BadInput("stopped before anything was done")
+    (code.state_dir / "cache").mkdir(exist_ok=True)
     workers = 1 if has_class(code.file) else code.workers  # a class has threads in its one process
     crew = Crew(functools.partial(_worker, code, environ, packages), workers, code.seconds, service.stop)
     try:
@@ -84,7 +85,7 @@ def working(code: Code, service: Service) -> Iterator[Working]:
 def _worker(code: Code, environ: Mapping[str, str], packages: str, name: str) -> WorkerProcess:
     old = has_class(code.file)
     target = f"file:{code.file}" if old else str(code.file)
-    worker = start_worker(target, code.state_dir, code.megabytes, environ, packages, name)
+    worker = start_worker(target, code.state_dir / "cache", code.megabytes, environ, packages, name)
     if old:
         worker.on_message = functools.partial(_answer, worker, code.options)
         worker.send({"do": "begin", "args": []})

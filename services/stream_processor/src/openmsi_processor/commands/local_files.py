@@ -1,7 +1,6 @@
 """Files of this machine as a receiver would hand them over: complete, with a version and a place in the log."""
 
 import contextlib
-import hashlib
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,12 +14,6 @@ from openmsi_core.paths import RelativePath
 from openmsi_core.staging import Sealed
 
 _BLOCK_BYTES = 1 << 20
-
-
-def digest_of(file: Path) -> bytes:
-    """SHA-512 of its bytes. Raises OSError."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha512").digest()
 
 
 def complete_file(source: Path, path: RelativePath, version: Version, partition: int, scratch: Path) -> CompleteFile:

@@ -3,17 +3,17 @@
 import time
 from collections.abc import Collection, Mapping
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from openmsi_core.errors import Undone
+from openmsi_core.bystander import COMMITTED, EVERYTHING, LATEST, offsets
+from openmsi_core.errors import BrokerUnreachable, Undone
 from openmsi_core.kafka_errors import raise_fatal, translate
 
 Made = tuple[str, str, str]
 """Path, SHA-512 and upload id of the file that a result was made of."""
 
 _ASK_SECONDS = 10.0
-_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # published without types
 _OPEN_SECONDS = 120.0  # that a transaction of another program may last
 _PAUSE_SECONDS = 0.2
 _SILENCE_SECONDS = 60.0
@@ -21,16 +21,11 @@ _SILENCE_SECONDS = 60.0
 
 def ends_of(admin: AdminClient, topic: str, partitions: Collection[int], level: IsolationLevel) -> dict[int, int]:
     """Where the partitions end, for readers at that ``level``. Raises Undone and Fatal."""
-    places = {TopicPartition(topic, number): _LATEST for number in partitions}
     try:
-        asked = admin.list_offsets(places, isolation_level=level, request_timeout=_ASK_SECONDS)
-        return {place.partition: answer.result(_ASK_SECONDS).offset for place, answer in asked.items()}
-    except KafkaException as error:
-        problem = translate(error.args[0], topic)
-        raise_fatal(problem)
-        raise Undone(str(problem)) from None
-    except TimeoutError:
-        raise Undone(f"the broker does not say where topic {topic} ends") from None
+        found = offsets(admin, topic, partitions, LATEST, level, _ASK_SECONDS)
+    except BrokerUnreachable as error:
+        raise Undone(str(error)) from None
+    return {number: offset for number, (offset, _) in found.items()}
 
 
 def results_since(consumer: Consumer, admin: AdminClient, topic: str, starts: Mapping[int, int]) -> set[Made]:
@@ -39,7 +34,7 @@ def results_since(consumer: Consumer, admin: AdminClient, topic: str, starts: Ma
     ``consumer`` says where a partition ends. Blocks, also while other programs have transactions open there: theirs
     hide what was committed after they began. Raises Undone and Fatal.
     """
-    now = ends_of(admin, topic, starts, IsolationLevel.READ_UNCOMMITTED)
+    now = ends_of(admin, topic, starts, EVERYTHING)
     _wait_for_open_transactions(admin, topic, now)
     left = {number for number, start in starts.items() if start < now[number]}
     consumer.assign([TopicPartition(topic, number, starts[number]) for number in left])
@@ -69,7 +64,7 @@ def results_since(consumer: Consumer, admin: AdminClient, topic: str, starts: Ma
 def _wait_for_open_transactions(admin: AdminClient, topic: str, ends: Mapping[int, int]) -> None:
     until = time.monotonic() + _OPEN_SECONDS
     while True:
-        seen = ends_of(admin, topic, ends.keys(), IsolationLevel.READ_COMMITTED)
+        seen = ends_of(admin, topic, ends.keys(), COMMITTED)
         if all(seen[number] >= end for number, end in ends.items()):
             return
         if time.monotonic() > until:

@@ -2,18 +2,18 @@
 
 import contextlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import Consumer, IsolationLevel
+from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
+from openmsi_core.bystander import COMMITTED, bystander
 from openmsi_core.carry import group_of, prepare
 from openmsi_core.deliveries import Deliveries
-from openmsi_core.durable import disk_errors
+from openmsi_core.durable import check_owner, disk_errors
 from openmsi_core.errors import ConfigError
 from openmsi_core.group import FRESH
-from openmsi_core.kafka import Troubles, make_admin, make_consumer
+from openmsi_core.kafka import Troubles, make_admin
 from openmsi_core.locks import try_lock
 from openmsi_core.paths import RESERVED
 from openmsi_core.placing import Folder
@@ -40,7 +40,8 @@ _LOOK_SECONDS = 0.02
 def retry_all(entries: Sequence[Entry], settings: ProcessorSettings, service: Service, work: Working) -> int:
     """Run ``entries``, all of the output folder of ``settings``; returns how many stay. Raises Undone and Fatal."""
     own = settings.output / RESERVED
-    _check_user(entries)
+    for entry in entries:
+        check_owner(entry.folder, "the service")
     with contextlib.ExitStack() as stack:
         with disk_errors(own):
             lock = try_lock(own / "retry.lock")
@@ -56,7 +57,8 @@ def retry_all(entries: Sequence[Entry], settings: ProcessorSettings, service: Se
             opened = stack.enter_context(transactions(settings, name, service, processed))
             if opened is None:
                 return len(entries)
-        consumer = stack.enter_context(_consumer(settings))
+        consumer = bystander(settings.consumer, Troubles(_log.warning), _QUEUE_BYTES)
+        stack.callback(consumer.close)
         admin = make_admin(settings.consumer)
         made: set[Made] = set()
         for topic, starts in _looks(entries).items():
@@ -90,7 +92,7 @@ def _trying(admin: AdminClient, opened: Opened | None) -> Trying | None:
     if opened is None or opened.results is None:
         return None
     topic, partitions = opened.results.name, range(opened.results.partitions)
-    return Trying(topic, ends_of(admin, topic, partitions, IsolationLevel.READ_COMMITTED))
+    return Trying(topic, ends_of(admin, topic, partitions, COMMITTED))
 
 
 def _run(
@@ -153,26 +155,3 @@ def _memory_of_service(settings: ProcessorSettings, work: Working) -> Iterator[P
     with contextlib.closing(Processed(str(file), f"{settings.topic_name}/{group}")) as memory:
         memory.begin()
         yield memory
-
-
-@contextlib.contextmanager
-def _consumer(settings: ProcessorSettings) -> Iterator[Consumer]:
-    """Reads as a bystander: in no group, nothing committed."""
-    consumer = make_consumer(
-        {**settings.consumer, "enable.partition.eof": "true"},
-        group_id="openmsi-bystander",
-        queue_bytes=_QUEUE_BYTES,
-        troubles=Troubles(_log.warning),
-    )
-    try:
-        yield consumer
-    finally:
-        consumer.close()
-
-
-def _check_user(entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        owner = entry.folder.stat().st_uid
-        if hasattr(os, "geteuid") and os.geteuid() != owner:
-            # Folders and locks that we make there must be of use to the service.
-            raise ConfigError(f"{entry.folder} belongs to user id {owner}, who runs the service: run this as that user")

@@ -11,7 +11,7 @@ from typing import Any
 
 from openmsi_core.carry import prepare
 from openmsi_core.deliveries import CompleteFile
-from openmsi_core.durable import in_words
+from openmsi_core.durable import in_words, sha512_of
 from openmsi_core.errors import BadFile, BadInput, Retryable
 from openmsi_core.generation import Version
 from openmsi_core.paths import RESERVED, RelativePath
@@ -19,7 +19,7 @@ from openmsi_core.placing import Folder
 from openmsi_core.service import Service
 from openmsi_core.status import size
 from openmsi_processor.commands.crews import Code, Working, working
-from openmsi_processor.commands.local_files import complete_file, digest_of, drop
+from openmsi_processor.commands.local_files import complete_file, drop
 from openmsi_processor.commands.saying import say
 from openmsi_processor.order import order_for
 from openmsi_processor.output import Output
@@ -67,7 +67,7 @@ class _Trial:
         """Whether it went well."""
         try:
             with self._output.desk() as desk:
-                version = Version(digest_of(source), "", "", source.stat().st_mtime, (time.time_ns() // 1_000_000, 0))
+                version = Version(sha512_of(source), "", "", source.stat().st_mtime, (time.time_ns() // 1_000_000, 0))
                 file = complete_file(source, path, version, 0, self._scratch)
                 try:
                     if self._output.keeps_files:

@@ -17,7 +17,6 @@ def guard(options: Sequence[str]) -> None:
     From now on standard error gets to know where the code was when it crashes, and on SIGABRT.
     """
     given = dict(option.split("=") for option in options)
-    os.environ.pop("PYTHONSAFEPATH", None)  # it was for us: programs that user code starts are to find their modules
     faulthandler.enable(os.dup(2))  # of our own: user code may close the other
     if sys.platform != "win32":
         import resource  # noqa: PLC0415  # there is none on Windows

@@ -28,9 +28,8 @@ def bystander(options: Mapping[str, str], troubles: Troubles, queue_bytes: int, 
 
     A user without the right to use groups gets one GROUP_AUTHORIZATION_FAILED from its poll(): nothing else is missing.
     """
-    asked = {"isolation.level": "read_committed", "enable.partition.eof": "true"}
     return make_consumer(
-        {**options, **asked},
+        {**options, "enable.partition.eof": "true"},
         group_id=group,
         queue_bytes=queue_bytes,
         troubles=troubles,
