@@ -69,7 +69,7 @@ class Member:
         self.staging = Staging(root)
         self.staging.folder.start()
         self.quarantine = Quarantine(root, "topic")
-        self.watermark = Watermark[Generation]()
+        self.watermark = Watermark[Holder]()
         self.intake = Intake(
             destination, self.staging, self.quarantine, self.watermark, lambda _: True, lambda: self.now
         )

@@ -16,7 +16,7 @@ class Uploads(Programs):
     def __init__(self, bootstrap: str, topic: str, folder: Path) -> None:
         super().__init__(bootstrap, folder)
         self._command = ("DataFileUploadDirectory", str(folder / "data"), "--topic_name", topic)
-        (folder / "data").mkdir()
+        (folder / "data").mkdir(parents=True)
 
     def start(self, *options: str, config: str = "") -> Program:
         """Start one; a later one has the same state folder."""

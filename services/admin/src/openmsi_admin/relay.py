@@ -63,6 +63,11 @@ class RelaySettings(ProgramSettings):
         return self
 
     @property
+    def writes(self) -> tuple[str, ...]:
+        """As `ProgramSettings` says."""
+        return (self.target_topic,)
+
+    @property
     def group(self) -> str:
         """The consumer group, which also names the transactions: of two relays with one group, the later goes on."""
         # No topic has a colon in its name: the group of `a-b` to `c` is not that of `a` to `b-c`.
@@ -97,7 +102,8 @@ def _carry(settings: RelaySettings, service: Service) -> None:
     check_message_size(settings.producer, settings.target_topic, needed, _ANSWER_SECONDS)
     admin = make_admin(settings.producer)
     _check_group(admin, settings.group)
-    transaction = Transaction(producer, f"{settings.target_topic}/{_id(admin, settings.target_topic)}")
+    purpose = f"{settings.target_topic}/{_id(admin, settings.target_topic)}"
+    transaction = Transaction(producer, purpose, cipher=service.cipher)
     staging = Staging(settings.state_dir)
     try:
         staging.folder.start()
@@ -124,6 +130,7 @@ def _carry(settings: RelaySettings, service: Service) -> None:
             transaction,
             _policy(settings, source.partitions, _id(admin, settings.topic_name)),
             service.counts,
+            service.cipher,
         ).run(service.stop, TopicWatch(producer, admin, (settings.topic_name, settings.target_topic), service.beat))
     finally:
         transaction.close()

@@ -98,7 +98,7 @@ def carry(
     commits = transacted.commits if transacted else plain
     workers = transacted.workers if transacted else settings.n_threads
     policy = _policy(settings, info, group, wanted, workers)
-    Receiver(consumer, destination, staging, quarantine, troubles, commits, policy, service.counts).run(
+    Receiver(consumer, destination, staging, quarantine, troubles, commits, policy, service.counts, service.cipher).run(
         service.stop, transacted.beat if transacted else service.beat
     )
 
@@ -136,4 +136,5 @@ def _policy(
         start=settings.consumer.get("auto.offset.reset", "earliest"),
         sharing="group",
         on_lost_offsets=settings.on_lost_offsets,
+        key_seconds=settings.key_seconds,
     )

@@ -14,7 +14,7 @@ from openmsi_core.programs import did_you_mean
 _NO_NONE = "\0"
 """pydantic-settings wants a word that means None; no command line can hold this one, so ``null`` stays a name."""
 
-NOT_OPTIONS = frozenset({"broker", "producer", "consumer", "heartbeat", "log", "s3", "notices"})
+NOT_OPTIONS = frozenset({"broker", "producer", "consumer", "heartbeat", "log", "s3", "node", "notices"})
 """Fields filled from the config file only: no secret ever stands on a command line."""
 
 _METAVARS = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "PATH", "Pattern[str]": "REGEX"}

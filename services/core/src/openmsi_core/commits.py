@@ -7,7 +7,7 @@ from typing import Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from openmsi_core.deliveries import CompleteFile
-from openmsi_core.generation import Generation
+from openmsi_core.records import Holder
 from openmsi_core.watermark import Watermark
 
 _log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ class Commits(Protocol):
     """Commits what its watermark allows. All methods belong to the receiver's thread."""
 
     @property
-    def watermark(self) -> Watermark[Generation]:
+    def watermark(self) -> Watermark[Holder]:
         """Says what is done, and holds what is not."""
 
     @property
@@ -61,7 +61,7 @@ class ConsumerCommits:
     resumes = True
 
     def __init__(self) -> None:
-        self.watermark = Watermark[Generation]()
+        self.watermark = Watermark[Holder]()
         self._failed: set[int] = set()
 
     def __call__(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:

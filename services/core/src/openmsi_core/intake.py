@@ -16,7 +16,7 @@ from openmsi_core.generation import Generation, Verdict, Version, judge, unfinis
 from openmsi_core.journal import Kept
 from openmsi_core.paths import RelativePath
 from openmsi_core.quarantine import Quarantine
-from openmsi_core.records import Arrival, Piece, Poison
+from openmsi_core.records import Holder, Piece, Poison
 from openmsi_core.staging import NotYet, Staging
 from openmsi_core.watermark import Watermark
 
@@ -31,7 +31,7 @@ class Intake:
         destination: Destination,
         staging: Staging,
         quarantine: Quarantine,
-        watermark: Watermark[Generation],
+        watermark: Watermark[Holder],
         wanted: Callable[[RelativePath], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -45,7 +45,7 @@ class Intake:
         self.files = Assembly()
         self.notes: Counter[str] = Counter()
 
-    def take(self, arrival: Arrival) -> CompleteFile | None:
+    def take(self, arrival: Piece | Poison) -> CompleteFile | None:
         """Stage one record; returns the file that it completes.
 
         On return the record is done but for what the watermark holds. Raises Retryable when the disk or the
@@ -84,7 +84,7 @@ class Intake:
 
     def forget(self, partitions: Iterable[int]) -> set[Generation]:
         """These partitions are read by another process now; returns the generations that went with them."""
-        gone = self._watermark.forget(partitions)
+        gone = {each for each in self._watermark.forget(partitions) if isinstance(each, Generation)}
         for generation in gone:
             self._drop(generation)
         return gone
@@ -212,7 +212,7 @@ class Intake:
         file.delivering = True
         return CompleteFile(generation, file.version, file.size, data, sealed, record.partition, record.offset)
 
-    def _reject(self, arrival: Arrival, value: bytes | None, reason: str) -> None:
+    def _reject(self, arrival: Piece | Poison, value: bytes | None, reason: str) -> None:
         record = arrival.record
         self._quarantine.record(record, value, reason)
         _log.error(

@@ -128,9 +128,9 @@ def make_consumer(
     return _make(Consumer, tuned | _COMMON | enforced, troubles, on_commit=on_commit)
 
 
-def make_admin(options: Mapping[str, str]) -> AdminClient:
-    """A client that asks questions; does not connect. What it meets beside its answers is not said."""
-    return _make(AdminClient, _COMMON | _connection_only(options), Troubles(_log.debug))
+def make_admin(options: Mapping[str, str], troubles: Troubles | None = None) -> AdminClient:
+    """A client that asks questions; does not connect. What it meets beside its answers is told ``troubles`` only."""
+    return _make(AdminClient, _COMMON | connection_options(options), troubles or Troubles(_log.debug))
 
 
 def _enforce(options: Mapping[str, str], safe: Mapping[str, str], aliases: set[str]) -> dict[str, str]:
@@ -140,7 +140,8 @@ def _enforce(options: Mapping[str, str], safe: Mapping[str, str], aliases: set[s
     return {key: value for key, value in options.items() if key not in aliases} | dict(safe)
 
 
-def _connection_only(options: Mapping[str, str]) -> dict[str, str]:
+def connection_options(options: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``options`` that every client of the same cluster needs."""
     prefixes = ("bootstrap.", "security.", "sasl.", "ssl.", "metadata.broker.", "client.id")
     return {key: value for key, value in options.items() if key.startswith(prefixes)}
 

@@ -6,6 +6,9 @@ from typing import Literal
 
 from openmsi_core.paths import RelativePath
 
+KEY_SECONDS = 600.0
+"""For which an encrypted record waits for its key, unless the user says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -27,3 +30,5 @@ class Policy:
     """With whom the partitions are shared: the members of the group, or nobody, so that this process reads them all."""
     on_lost_offsets: Literal["continue", "stop"]
     """When the broker has deleted records that were never read."""
+    key_seconds: float = KEY_SECONDS
+    """For which an encrypted record waits for its key."""

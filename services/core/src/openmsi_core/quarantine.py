@@ -5,6 +5,7 @@ one. ``reason.json`` is written last: an entry without it was interrupted and wi
 """
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
@@ -20,12 +21,14 @@ from openmsi_core.errors import StagedBytesLost
 from openmsi_core.generation import Generation, Version
 from openmsi_core.partial import Partial
 from openmsi_core.paths import RESERVED
-from openmsi_core.records import Record
+from openmsi_core.records import Locked, Record
 
 REASON = "reason.json"
 CONTENT = "content"
 KEY = "key"
 VALUE = "value"
+ENCRYPTED_KEY = "_key.bin"
+ENCRYPTED_VALUE = "_value.bin"
 BUCKET = "bucket"
 """File in `RESERVED` of a folder that is no destination itself: names the bucket that its files belong into."""
 _LONGEST_TOPIC = 200  # of at most 249 characters, so that the names of entries stay below 255
@@ -67,6 +70,23 @@ class Quarantine:
             if value is not None:
                 write_file(entry / VALUE, value)
             self._explain(entry, reason, {"partition": record.partition, "offset": record.offset})
+
+    def undecryptable(self, locked: Locked, reason: str) -> None:
+        """Keep a record that could not be decrypted, as the two files that OpenMSIStream makes of it."""
+        record = locked.record
+        entry = self.folder / f"{self._stem}-{record.partition}-{record.offset}"
+        stem = f"encrypted_message_from_{self._topic}_{_time_in_name(record.timestamp)}"
+        headers = {
+            name: text.decode(errors="replace")
+            for name, text in dict(locked.headers or ()).items()
+            if isinstance(text, bytes)
+        }
+        with disk_errors(self._root):
+            make_folder(entry, self._root)
+            write_file(entry / f"{stem}{ENCRYPTED_KEY}", record.key or b"")
+            write_file(entry / f"{stem}{ENCRYPTED_VALUE}", locked.value)
+            place = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp}
+            self._explain(entry, reason, place | {"headers": headers})
 
     def file(
         self,
@@ -166,6 +186,12 @@ class Quarantine:
         text = json.dumps({"topic": self._topic, "reason": reason} | facts, indent=1, ensure_ascii=False)
         write_file(entry / REASON, text.encode(errors="replace"))
         sync_folder(self.folder)
+
+
+def _time_in_name(timestamp: int) -> str:
+    """``timestamp`` (milliseconds) in local time, the way OpenMSIStream names its files."""
+    made = datetime.datetime.fromtimestamp(timestamp / 1000).astimezone()
+    return f"produced_{made:on_%b_%d_%Y_at_%H_%M_%S_%f}"
 
 
 def _move(source: Path, target: Path) -> None:

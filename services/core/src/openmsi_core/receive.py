@@ -29,6 +29,7 @@ from openmsi_core.commits import Commits
 from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile, Deliveries
 from openmsi_core.destination import Destination
+from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost, Undone
 from openmsi_core.generation import Generation, Verdict
 from openmsi_core.intake import Intake
@@ -37,12 +38,13 @@ from openmsi_core.kafka_errors import raise_fatal, translate
 from openmsi_core.membership import Membership
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
-from openmsi_core.records import Incoming, Piece, Reader, size_of
+from openmsi_core.records import Arrival, Incoming, Locked, Piece, Reader, size_of
 from openmsi_core.resume import Resume
 from openmsi_core.retry import Backoff
 from openmsi_core.scatter import ScatterWarning
 from openmsi_core.staging import NotYet, Staging
 from openmsi_core.status import Status
+from openmsi_core.waiting import WaitingRoom
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class Receiver:
         commits: Commits,
         policy: Policy,
         counts: Counters | None = None,
+        cipher: Cipher = PLAIN,
     ) -> None:
         self._consumer = consumer
         self._destination = destination
@@ -84,7 +87,8 @@ class Receiver:
         place = self._place if self._shares else lambda place: place.offset
         self._membership = Membership(consumer, policy.topic, commits, self._begin, self._finish, self._forget, place)
         self._decoders = ThreadPoolExecutor(2, "decode")
-        self._reader = Reader(consumer, self._decoders)
+        self._reader = Reader(consumer, self._decoders, policy.topic, cipher)
+        self._waiting = WaitingRoom(cipher, policy.topic, policy.key_seconds, self._decoders, watermark, quarantine)
         self._backlog: deque[Incoming] = deque()
         self._scatter = ScatterWarning(policy.topic)
         self._disk = Backoff()
@@ -119,6 +123,10 @@ class Receiver:
             self._decoders.shutdown()
             self._membership.leave()
 
+    @property
+    def _is_busy(self) -> bool:
+        return bool(len(self._waiting) or (len(self._deliveries) and not self._deliveries.trouble))
+
     def status(self) -> Status:
         """What was done, and what waits."""
         waiting = [t for t in (self._deliveries.oldest, self._disk.since) if t is not None]
@@ -128,12 +136,14 @@ class Receiver:
             files_pending=len(self._intake.files),
             bytes_pending=self._intake.files.bytes,
             oldest_pending_seconds=time.monotonic() - min(waiting) if waiting else None,
-            notes=dict(self._intake.notes),
+            notes=self._intake.notes
+            | ({"records that wait for a key": len(self._waiting)} if len(self._waiting) else {}),
             waiting_for=self._disk.reason or self._deliveries.trouble,
         )
 
     def _turn(self) -> None:
         self._poll()
+        self._try_keys()
         if not self._commits.crowded:
             self._work_off()
         elif not self._disk.waiting:
@@ -151,9 +161,12 @@ class Receiver:
 
     def _poll(self) -> None:
         self._membership.seek_back()
-        if not self._backlog:
+        if not self._backlog and self._waiting.full:
+            self._membership.pause()
+            timeout = 0.02
+        elif not self._backlog:
             self._membership.resume()
-            timeout = 0.02 if len(self._deliveries) and not self._deliveries.trouble else 0.25
+            timeout = 0.02 if self._is_busy else 0.25
         elif time.monotonic() - self._last_poll > _LONGEST_SILENCE:
             self._membership.pause()
             timeout = 0.0
@@ -169,28 +182,63 @@ class Receiver:
         for error, partition in errors:
             self._on_error(error, partition)
 
+    def _try_keys(self) -> None:
+        try:
+            if given_up := self._waiting.look():
+                self._intake.notes["quarantined"] += given_up
+                text = "put %d records in quarantine that nobody gave the key of: see docs/encryption.md"
+                _log.error(text, given_up)
+        except Retryable as error:
+            self._troubles.say(str(error))
+
     def _work_off(self) -> None:
-        while self._backlog and not self._deliveries.full and not self._disk.waiting:
-            arrival = self._backlog[0].arrival.result()
-            done = self._watermark.is_done(arrival.record.partition, arrival.record.offset)
-            try:
-                complete = None if done else self._intake.take(arrival)
-            except StagedBytesLost as error:
+        while not self._deliveries.full and not self._disk.waiting:
+            if self._waiting.opened:
+                if not self._take(self._waiting.opened[0].arrival.result(), waited=True):
+                    return
+            elif self._backlog:
+                if not self._take(self._backlog[0].arrival.result(), waited=False):
+                    return
+            else:
+                return
+
+    def _take(self, arrival: Arrival, *, waited: bool) -> bool:
+        """Take in the first record of the backlog, or of those that waited for a key; False when that must wait."""
+        record = arrival.record
+        done = not waited and self._watermark.is_done(record.partition, record.offset)
+        complete: CompleteFile | None = None
+        waited = waited and self._waiting.admit(record)
+        try:
+            if isinstance(arrival, Locked):
+                if waited:
+                    self._waiting.done(record)
+                if not done:
+                    self._waiting.hold(arrival)
+                complete = None
+            elif not done:
+                complete = self._intake.take(arrival)
+        except Retryable as error:
+            if waited:
+                self._waiting.take_back(record)
+            if isinstance(error, StagedBytesLost):
                 assert isinstance(arrival, Piece)  # poison is not staged
                 self._read_again(arrival.generation, error)
-                continue
-            except NotYet:
-                return
-            except Retryable as error:
-                self._disk.failed(str(error))
-                self._troubles.say(str(error))
-                return
-            self._disk.succeeded()
+                return True
+            if isinstance(error, NotYet):
+                return False
+            self._disk.failed(str(error))
+            self._troubles.say(str(error))
+            return False
+        self._disk.succeeded()
+        if waited:
+            self._waiting.done(record)
+        else:
             self._backlog.popleft()
-            self._watermark.done(arrival.record.partition, arrival.record.offset)
-            self._counts.processed(size_of(arrival))
-            if complete is not None:
-                self._deliveries.submit(complete)
+            self._watermark.done(record.partition, record.offset)
+        self._counts.processed(size_of(arrival))
+        if complete is not None:
+            self._deliveries.submit(complete)
+        return True
 
     def _collect(self, timeout: float) -> None:
         for finished in self._deliveries.collect(timeout):
@@ -246,6 +294,7 @@ class Receiver:
     def _forget(self, partitions: set[int]) -> None:
         self._resume.hand_over(partitions)
         self._backlog = deque(each for each in self._backlog if each.partition not in partitions)
+        self._waiting.forget(partitions)
         for file in self._deliveries.cancel(self._intake.forget(partitions)):
             if file.staged is not None:
                 self._staging.remove(file.staged)
@@ -264,6 +313,7 @@ class Receiver:
     def _make_way(self) -> None:
         """Let all that is incomplete go on later, from quarantine, so that offsets can pass it."""
         try:
+            self._waiting.give_up()
             for file in [file for file in self._intake.files if file.missing > 0]:
                 self._set_aside(file, self._intake.give_way)
         except Retryable as error:

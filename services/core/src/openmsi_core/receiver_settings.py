@@ -5,11 +5,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from openmsi_core.policy import KEY_SECONDS
 from openmsi_core.settings import ProgramSettings
 from openmsi_core.settings_types import Seconds, Threads, TopicName
 from openmsi_core.sources import Given, stands_for
-
-_NO_ENCRYPTION = "no effect: messages are not encrypted in this version"
 
 
 class ReceiverSettings(ProgramSettings):
@@ -32,9 +31,17 @@ class ReceiverSettings(ProgramSettings):
     idle_quarantine_hours: Annotated[float, Field(gt=0)] = Field(
         24, description="hours after which an upload that does not go on is put aside"
     )
-    treat_undecryptable_as_plaintext: bool = Field(False, description=_NO_ENCRYPTION)
-    max_wait_per_decrypt: Seconds | None = Field(None, description=_NO_ENCRYPTION)
-    max_initial_wait_per_decrypt: Seconds | None = Field(None, description=_NO_ENCRYPTION)
+    treat_undecryptable_as_plaintext: bool = Field(
+        False, description="with [kafkacrypto]: take records that are not encrypted, too, for the time of a migration"
+    )
+    max_wait_per_decrypt: Seconds | None = Field(
+        None,
+        description="seconds that an encrypted record waits for its key before it is put aside; others go on"
+        f" (default: {KEY_SECONDS:g})",
+    )
+    max_initial_wait_per_decrypt: Seconds | None = Field(
+        None, description="the same, as OpenMSIStream also has it: the longer of the two counts"
+    )
     consumer_topic_name: TopicName | None = Field(
         None, description="the topic, as OpenMSIStream also calls it; wins over topic_name"
     )
@@ -43,3 +50,14 @@ class ReceiverSettings(ProgramSettings):
     def translate(cls, layer: dict[str, Given]) -> dict[str, Given]:
         """As `ProgramSettings` says."""
         return stands_for(layer, "consumer_topic_name", "topic_name")
+
+    @property
+    def takes_plain(self) -> bool:
+        """As `ProgramSettings` says."""
+        return self.treat_undecryptable_as_plaintext
+
+    @property
+    def key_seconds(self) -> float:
+        """For which an encrypted record waits for its key."""
+        given = [each for each in (self.max_wait_per_decrypt, self.max_initial_wait_per_decrypt) if each is not None]
+        return max(given, default=KEY_SECONDS)

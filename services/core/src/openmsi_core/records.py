@@ -1,13 +1,17 @@
 """From Kafka's messages to checked chunks: `poll` and `decode` of the receiver loop."""
 
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, Message
 
 from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
+from openmsi_core.encryption.cipher import PLAIN, Cipher, Missing
 from openmsi_core.errors import BadFile
 from openmsi_core.generation import Generation, Version, version_of
+
+Headers = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
 _BATCH_BYTES = 8 << 20
 _MOST_RECORDS = 1000
@@ -44,11 +48,23 @@ class Poison:
     reason: str
 
 
-Arrival = Piece | Poison
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A record whose key is not here yet."""
+
+    record: Record
+    value: bytes
+    headers: Headers
+    missing: Missing
+
+
+Arrival = Piece | Poison | Locked
+Holder = Generation | Record
+"""What holds an offset: an upload that is not done with, or a record that waits for its key."""
 
 
 def size_of(arrival: Arrival) -> int:
-    """Bytes of a file in it; of a record that cannot be used, those of its value."""
+    """Bytes of a file in it; of a record that cannot be used (yet), those of its value."""
     return len(arrival.chunk.data) if isinstance(arrival, Piece) else len(arrival.value or b"")
 
 
@@ -60,21 +76,28 @@ class Incoming:
     arrival: Future[Arrival]
 
 
-def decode(message: Message) -> Arrival:
-    """Check one message. CPU: one SHA-512 over its data, outside the GIL. Never raises."""
+def decode(message: Message, topic: str = "", cipher: Cipher = PLAIN) -> Arrival:
+    """Decrypt and check one message. CPU: that, and one SHA-512 over its data, outside the GIL. Never raises."""
     record = Record(
         partition=_known(message.partition()),
         offset=_known(message.offset()),
         timestamp=max(0, message.timestamp()[1]),
         key=_raw(message.key()),
     )
-    value = _raw(message.value())
+    return read(record, _raw(message.value()), message.headers(), topic, cipher)
+
+
+def read(record: Record, raw: bytes | None, headers: Headers, topic: str, cipher: Cipher) -> Arrival:
+    """As `decode`, of a message that was taken apart: ``raw`` is its value."""
     try:
+        value = None if raw is None else cipher.decrypt(topic, "value", raw)
+        if isinstance(value, Missing):
+            return Locked(record, raw or b"", headers, value)
         chunk = decode_value(value)
-        upload = decode_headers(message.headers())
+        upload = decode_headers(headers)
         generation = Generation.of(chunk, upload)
     except BadFile as error:
-        return Poison(record, value, str(error))
+        return Poison(record, raw, str(error))
     version = version_of(chunk, upload, (record.timestamp, record.offset))
     return Piece(record, chunk, upload, generation, version)
 
@@ -82,9 +105,11 @@ def decode(message: Message) -> Arrival:
 class Reader:
     """Reads batches of about 8 MiB, whatever the size of the messages."""
 
-    def __init__(self, consumer: Consumer, pool: Executor) -> None:
+    def __init__(self, consumer: Consumer, pool: Executor, topic: str = "", cipher: Cipher = PLAIN) -> None:
         self._consumer = consumer
         self._pool = pool
+        self._topic = topic
+        self._cipher = cipher
         self._batch = 1
 
     def read(self, timeout: float) -> tuple[list[Incoming], list[tuple[KafkaError, int]]]:
@@ -108,7 +133,9 @@ class Reader:
         if good:
             average = sum(len(message) for message in good) // len(good) + 1
             self._batch = max(1, min(_MOST_RECORDS, _BATCH_BYTES // average))
-        return [Incoming(_known(m.partition()), self._pool.submit(decode, m)) for m in good], errors
+        return [
+            Incoming(_known(m.partition()), self._pool.submit(decode, m, self._topic, self._cipher)) for m in good
+        ], errors
 
 
 def _known(number: int | None) -> int:

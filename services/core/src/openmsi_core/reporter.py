@@ -5,10 +5,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from openmsi_core.encryption.cipher import Cipher
 from openmsi_core.errors import BadFile
 from openmsi_core.kafka import Troubles, make_producer
 from openmsi_core.kafka_errors import translate
@@ -58,8 +60,11 @@ class Reporter:
     option that librdkafka refuses.
     """
 
-    def __init__(self, route: Route, interval: float, compose: Callable[[], list[Parcel]]) -> None:
+    def __init__(
+        self, route: Route, cipher: Future[Cipher], interval: float, compose: Callable[[], list[Parcel]]
+    ) -> None:
         self._route = route
+        self._cipher = cipher
         self._interval = interval
         self._compose = compose
         self._troubles = Troubles(self._warn)
@@ -84,7 +89,7 @@ class Reporter:
             elif self._returned:
                 self._begin_anew()
                 due = min(due, now + _RETRY_SECONDS)
-            elif now >= due:
+            elif now >= due and self._cipher.done():
                 due = now + self._interval
                 self._send()
             else:
@@ -94,7 +99,7 @@ class Reporter:
 
     def _finish(self, deadline: float) -> None:
         self._wait(deadline)
-        if not self._outstanding:
+        if not self._outstanding and self._cipher.done():
             if self._returned:
                 self._begin_anew()
             self._send()
@@ -107,12 +112,14 @@ class Reporter:
             self._producer.poll(min(left, 0.1))
 
     def _send(self) -> None:
-        route = self._route
+        route, cipher = self._route, self._cipher.result()
         for parcel in self._compose():
             answered = functools.partial(self._answered, parcel.give_back, parcel.drop)
             try:
                 self._outstanding += 1
-                self._producer.produce(route.topic, parcel.value, route.key.encode(), on_delivery=answered)
+                key = cipher.encrypt(route.topic, "key", route.key.encode())
+                value = cipher.encrypt(route.topic, "value", parcel.value)
+                self._producer.produce(route.topic, value, key, on_delivery=answered)
             except KafkaException as error:
                 answered(error.args[0], None)
             except BufferError:

@@ -5,11 +5,13 @@ import functools
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from openmsi_core.counters import Counters
+from openmsi_core.encryption.cipher import Cipher
 from openmsi_core.errors import ConfigError
 from openmsi_core.heartbeat_topic import count_names, heartbeat, heartbeat_key
 from openmsi_core.log_topic import MOST_LINES, LogLines, log_key
@@ -29,19 +31,20 @@ _FRAME_BYTES = 200  # what Kafka adds to a message, generously
 
 
 @contextlib.contextmanager
-def reporting(settings: ProgramSettings) -> Iterator[Counters]:
+def reporting(settings: ProgramSettings, cipher: Future[Cipher]) -> Iterator[Counters]:
     """Send what ``settings`` ask for while inside; gives the counters that heartbeats tell of.
 
-    Connects in the background. At the end, what is left is sent; that takes a moment, `STOP_SECONDS` at most when no
-    broker answers. Raises ConfigError for options that cannot be used, and when a topic is the one of the files.
+    Connects in the background, and sends nothing before ``cipher`` is there. At the end, what is left is sent; that
+    takes a moment, `STOP_SECONDS` at most when no broker answers. Raises ConfigError for options that cannot be used,
+    and when a topic is the one of the files.
     """
     counters = Counters()
     with contextlib.ExitStack() as stack:
         reporters: list[Reporter] = []
         if settings.long_running and settings.heartbeat_topic_name:
-            reporters.append(_heartbeats(settings, counters))
+            reporters.append(_heartbeats(settings, cipher, counters))
         if settings.long_running and settings.log_topic_name:
-            reporters.append(_log_lines(settings, stack))
+            reporters.append(_log_lines(settings, cipher, stack))
         for reporter in reporters:
             reporter.thread.start()
         try:
@@ -58,20 +61,20 @@ def _stop(reporters: list[Reporter]) -> None:
         reporter.thread.join(max(0.1, deadline - time.monotonic()))
 
 
-def _heartbeats(settings: ProgramSettings, counters: Counters) -> Reporter:
+def _heartbeats(settings: ProgramSettings, cipher: Future[Cipher], counters: Counters) -> Reporter:
     key = heartbeat_key(settings.heartbeat_program_id or _program_id(settings))
     route = _route(settings, "heartbeat", settings.heartbeat_topic_name or "", key)
     beat = functools.partial(heartbeat, count_names(settings.clients), counters)
-    return Reporter(route, settings.heartbeat_interval_secs, beat)
+    return Reporter(route, cipher, settings.heartbeat_interval_secs, beat)
 
 
-def _log_lines(settings: ProgramSettings, stack: contextlib.ExitStack) -> Reporter:
+def _log_lines(settings: ProgramSettings, cipher: Future[Cipher], stack: contextlib.ExitStack) -> Reporter:
     key = log_key(settings.log_program_id or _program_id(settings))
     route = _route(settings, "log", settings.log_topic_name or "", key)
     level = _option(settings.log, _LEVEL, TypeAdapter(Level).validate_python, "debug")
     most = _option(settings.log, _MOST_LINES, _whole, MOST_LINES)
     lines = LogLines(level.upper(), route.max_bytes - len(route.key.encode()) - _FRAME_BYTES, most)
-    reporter = Reporter(route, settings.log_interval_secs, lines.compose)
+    reporter = Reporter(route, cipher, settings.log_interval_secs, lines.compose)
     lines.sender = reporter.thread
     stack.enter_context(also_to(lines, settings))
     return reporter

@@ -20,6 +20,7 @@ from openmsi_core.errors import Retryable, StagedBytesLost
 from openmsi_core.generation import Generation
 from openmsi_core.intake import Intake
 from openmsi_core.journal import JOURNAL, Journal, Kept, Reach, clear, load, write
+from openmsi_core.records import Holder
 from openmsi_core.staging import Staging
 from openmsi_core.watermark import Watermark
 
@@ -43,7 +44,7 @@ class Resume:
     this is) keeps no journal.
     """
 
-    def __init__(self, intake: Intake, staging: Staging, watermark: Watermark[Generation], log: str) -> None:
+    def __init__(self, intake: Intake, staging: Staging, watermark: Watermark[Holder], log: str) -> None:
         self._intake = intake
         self._staging = staging
         self._watermark = watermark

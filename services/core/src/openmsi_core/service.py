@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -16,6 +17,8 @@ from typing import TypeVar
 
 from openmsi_core import __version__
 from openmsi_core.counters import Counters
+from openmsi_core.encryption.cipher import PLAIN, Cipher
+from openmsi_core.encryption.opening import opened
 from openmsi_core.errors import Fatal, InternalError
 from openmsi_core.heartbeat import Heartbeat
 from openmsi_core.logs import logging_to
@@ -45,6 +48,7 @@ class Service:
         display: Callable[[Status], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         counts: Counters | None = None,
+        cipher: Cipher = PLAIN,
     ) -> None:
         self.stop = threading.Event()
         """Set when the program is to end: finish or drop cleanly what is in flight, then return."""
@@ -52,6 +56,8 @@ class Service:
         """The last one that `beat` was told."""
         self.counts = counts or Counters()
         """What heartbeats on a topic tell of: count every message here."""
+        self.cipher = cipher
+        """What records go through on their way to and from Kafka."""
         self._heartbeat = heartbeat
         self._update_seconds = update_seconds
         self._display = display
@@ -105,11 +111,24 @@ def _guarded(program: str, work: Callable[[], int | None]) -> int:
 
 def _report_and_run(program: str, settings: S, main: Main[S]) -> int:
     commands: SimpleQueue[str] = SimpleQueue()
-    with _signals_into(commands), reporting(settings) as counts:  # what it dies of is reported, too
-        return _guarded(program, lambda: _run_main(program, settings, main, commands, counts))
+    cipher: Future[Cipher] = Future()
+    with (
+        _signals_into(commands),
+        contextlib.ExitStack() as stack,  # keys are handed out until the last report is sent
+        reporting(settings, cipher) as counts,  # what it dies of is reported, too
+    ):
+        return _guarded(program, lambda: _run_main(program, settings, main, commands, counts, cipher, stack))
 
 
-def _run_main(program: str, settings: S, main: Main[S], commands: "SimpleQueue[str]", counts: Counters) -> None:
+def _run_main(
+    program: str,
+    settings: S,
+    main: Main[S],
+    commands: "SimpleQueue[str]",
+    counts: Counters,
+    cipher: "Future[Cipher]",
+    stack: contextlib.ExitStack,
+) -> None:
     system = f"Python {platform.python_version()} on {platform.platform(terse=True)}"
     _log.info("%s %s starts, %s", program, __version__, system)
     _log.info("settings: %s", ", ".join(f"{name}={value}" for name, value in masked(settings).items()))
@@ -123,7 +142,10 @@ def _run_main(program: str, settings: S, main: Main[S], commands: "SimpleQueue[s
         with _thread_failures(failures, service), _obeying(commands, service):
             read_keys(commands.put)
             try:
-                main(settings, service)
+                if begun := stack.enter_context(_opened(program, settings, service)):
+                    service.cipher = begun
+                    cipher.set_result(begun)
+                    main(settings, service)
             except Exception:
                 if not failures:  # else what main says is only what came of a thread's death
                     raise
@@ -132,6 +154,10 @@ def _run_main(program: str, settings: S, main: Main[S], commands: "SimpleQueue[s
     if heartbeat:
         heartbeat.remove()
     _log.info("%s has stopped: %s", program, service.status)
+
+
+def _opened(program: str, settings: S, service: Service) -> contextlib.AbstractContextManager[Cipher | None]:
+    return opened(settings.encryption(), program, service.stop, service.beat, settings.patience)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ and working directory. pydantic-settings makes the command line; its environment
 the process's environment only and takes values that look like JSON for JSON.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from openmsi_core import sources
 from openmsi_core.command_line import NOT_OPTIONS
 from openmsi_core.config_file import ConfigFile
+from openmsi_core.encryption.node import Node, node_of
+from openmsi_core.encryption.opening import Encryption
 from openmsi_core.env_file import load_environment
 from openmsi_core.errors import ConfigError, UsageError
 from openmsi_core.kafka_options import client_options, is_secret, section_options, unused_serializers
@@ -79,6 +82,8 @@ class ProgramSettings(BaseSettings):
     heartbeat: Mapping[str, str] = Field({}, repr=False)
     log: Mapping[str, str] = Field({}, repr=False)
     """The same of the producers for heartbeats and log lines (`report_options`). Empty if none are to be sent."""
+    node: Node | None = Field(None, repr=False)
+    """Who we are in encrypted topics, from `[kafkacrypto]`; None = nothing is encrypted."""
     notices: tuple[str, ...] = Field((), repr=False)
     """What `load` has to say about what it found: options without effect, variables that nobody knows."""
 
@@ -109,6 +114,43 @@ class ProgramSettings(BaseSettings):
         """Fields that a program fills from sections of its own. Raises ConfigError."""
         return {}
 
+    def encryption(self) -> Encryption | None:
+        """What to do with `node`, for all topics of the program. Raises ConfigError."""
+        if self.node is None:
+            return None
+        for report in _REPORTS:
+            own: Mapping[str, str] = getattr(self, report)
+            if own and own.get("bootstrap.servers") != self.broker.get("bootstrap.servers"):
+                raise ConfigError(f"[{report}] names a broker of its own: encrypted topics must all be on one cluster")
+        reports = (self.heartbeat_topic_name, self.log_topic_name) if self.long_running else ()
+        return Encryption(
+            self.node,
+            self.consumer or self.producer,
+            self.reads,
+            (*self.writes, *filter(None, reports)),
+            self.takes_plain,
+        )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Topics whose records it reads."""
+        return (self.topic_name,) if "consumer" in self.clients else ()
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Topics that it writes records to, beside reports."""
+        return () if "consumer" in self.clients else (self.topic_name,)
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which the program waits for a broker at its start."""
+        return math.inf
+
+    @property
+    def takes_plain(self) -> bool:
+        """Whether records that are not encrypted are taken although others are."""
+        return False
+
     def remarks(self) -> tuple[str, ...]:
         """Lines to log once at the start."""
         return self.notices
@@ -126,7 +168,7 @@ def load(model: type[S], argv: Sequence[str], environ: Mapping[str, str], cwd: P
     values = _complete(model, {name: given.value for name, given in found.given.items()}, environ, cwd)
     values |= {"config": config.path, "broker": section_options(config, ["broker"], environ)}
     values |= {client: client_options(config, ["broker", client], environ) for client in model.clients}
-    values |= model.more(config, environ)
+    values |= {"node": node_of(config, environ, cwd)} | model.more(config, environ)
     for report in _REPORTS:
         if model.long_running and f"{report}_topic_name" in found.given:
             values[report] = report_options(config, report, environ)
@@ -145,8 +187,6 @@ def find(model: type[ProgramSettings], argv: Sequence[str], environ: Mapping[str
     environ = load_environment(environ, cwd)
     given = {**model.translate(sources.from_environment(spellings, environ)), **given}
     config = read_config(_absolute(given["config"].value if "config" in given else DEFAULT_CONFIG, cwd), environ)
-    if "kafkacrypto" in config.sections:
-        raise ConfigError(f"{config.path}: encryption ([kafkacrypto]) is not available in this version")
     sections = sections_of(model.program)
     given = {**sources.from_config(config, sections, spellings, environ, model.translate), **given}
     return sources.Found(given, config, environ)

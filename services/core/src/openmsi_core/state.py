@@ -43,13 +43,13 @@ def make_state_dir(state_dir: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise _unusable(state_dir, error) from None
+        raise _unusable(f"the state folder {state_dir}", error) from None
 
 
-def _unusable(state_dir: Path, error: OSError) -> ConfigError:
+def _unusable(name: str, error: OSError, another: str = _ANOTHER_FOLDER) -> ConfigError:
     return ConfigError(
-        f"the state folder {state_dir} cannot be used ({error.strerror or error}): give {this_user()} the right to"
-        f" read and write there, or {_ANOTHER_FOLDER}"
+        f"{name} cannot be used ({error.strerror or error}): give {this_user()} the right to"
+        f" read and write there, or {another}"
     )
 
 
@@ -61,21 +61,24 @@ def lock_state_dir(state_dir: Path, description: str) -> Iterator[None]:
     informs. Raises ConfigError naming the holder when another process has it. Does not wait.
     """
     make_state_dir(state_dir)
+    with lock_folder(state_dir, f"the state folder {state_dir}", description, _ANOTHER_FOLDER):
+        yield
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path, name: str, description: str, another: str) -> Iterator[None]:
+    """As `lock_state_dir`, for any folder that is there; ``name`` and ``another`` (what to do) are for the error."""
     try:
-        file = (state_dir / LOCK_FILE).open("a+", encoding="utf-8")
+        file = (folder / LOCK_FILE).open("a+", encoding="utf-8")
     except OSError as error:
-        raise _unusable(state_dir, error) from None
+        raise _unusable(name, error, another) from None
     with file:
         try:
             lock(file)
         except (BlockingIOError, PermissionError):  # how Linux and Windows say that another process has it
-            raise ConfigError(
-                f"the state folder {state_dir} is in use by {holder(file)}: stop that one first, or {_ANOTHER_FOLDER}"
-            ) from None
+            raise ConfigError(f"{name} is in use by {holder(file)}: stop that one first, or {another}") from None
         except OSError as error:
-            raise ConfigError(
-                f"the state folder {state_dir} cannot be locked ({error.strerror}): {_ANOTHER_FOLDER}, on a local disk"
-            ) from None
+            raise ConfigError(f"{name} cannot be locked ({error.strerror}): {another}, on a local disk") from None
         with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
             file.truncate(0)
             json.dump({"pid": os.getpid(), "host": socket.gethostname(), "what": description}, file)
@@ -105,7 +108,7 @@ def instance_id(state_dir: Path) -> str:
             _create_once(path, uuid.uuid4().hex)
         text = path.read_text(encoding="ascii", errors="replace")
     except OSError as error:
-        raise _unusable(state_dir, error) from None
+        raise _unusable(f"the state folder {state_dir}", error) from None
     try:
         return uuid.UUID(hex=text).hex
     except ValueError:

@@ -17,13 +17,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from openmsi_core.deliveries import CompleteFile
+from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.errors import Doubted, OpenMSIError, Retryable, Undone
 from openmsi_core.exact import MOST_BYTES, ExactWatermark
 from openmsi_core.gate import Gate
-from openmsi_core.generation import Generation
 from openmsi_core.in_time import in_time
 from openmsi_core.kafka_errors import translate_in_transaction
 from openmsi_core.memory import Memory, NoMemory
+from openmsi_core.records import Holder
 
 _log = logging.getLogger(__name__)
 
@@ -57,19 +58,20 @@ class Transaction:
         memory: Memory = _NO_MEMORY,
         enough: float = math.inf,
         on_close: Callable[[], None] = lambda: None,
+        cipher: Cipher = PLAIN,
     ) -> None:
         """``purpose`` says where to, see `ExactWatermark`.
 
         Whoever read a partition before may have left a transaction open: its end is waited for, ``patience`` seconds
         at most. With ``enough`` bytes in a transaction no further file is let in: a slow line must get them through in
         time. ``memory`` is told of each commit, before and after it; between the two nothing is written. ``on_close``
-        is called once no file can be written any more.
+        is called once no file can be written any more. All that is written goes through ``cipher``.
 
         Blocks until transactions of an earlier process with the same transactional.id have ended. Raises ConfigError
         when the broker refuses, Undone when it does not answer.
         """
         self._producer = producer
-        self.watermark = ExactWatermark[Generation](purpose)
+        self.watermark = ExactWatermark[Holder](purpose)
         self._gate = Gate()
         self._aborting = threading.Lock()
         self._begun = False
@@ -78,6 +80,7 @@ class Transaction:
         self._in_group = False
         self._enough = enough
         self._on_close = on_close
+        self._cipher = cipher
         self._bytes = 0
         self._written: set[CompleteFile] = set()  # in this transaction, or being written
         self._left: set[CompleteFile] = set()  # begun by us, and read by another process since
@@ -211,10 +214,11 @@ class Transaction:
             self._begun = True
 
     def _write(self, topic: str, key: bytes, value: bytes, partition: int, headers: list[tuple[str, bytes]]) -> None:
+        sealed_key, sealed = self._cipher.encrypt(topic, "key", key), self._cipher.encrypt(topic, "value", value)
         while True:
             self._gate.check()
             try:
-                self._producer.produce(topic, key=key, value=value, partition=partition, headers=dict(headers))
+                self._producer.produce(topic, key=sealed_key, value=sealed, partition=partition, headers=dict(headers))
                 self._producer.poll(0)
                 self._bytes += len(value)  # several threads do: it need not be exact
                 return

@@ -62,6 +62,7 @@ def results_of(
                 memory=processed,
                 enough=_ENOUGH_BYTES,
                 on_close=interrupt,
+                cipher=service.cipher,
             )
             admin = make_admin(settings.producer)
             watch = TopicWatch(opened.producer, admin, (settings.topic_name, topic), service.beat)

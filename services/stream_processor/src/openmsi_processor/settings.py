@@ -38,6 +38,11 @@ class ProcessorSettings(ReceiverSettings):
     n_producer_threads: Threads | None = Field(None, description="no effect: one producer sends all results")
 
     @property
+    def writes(self) -> tuple[str, ...]:
+        """As `ProgramSettings` says."""
+        return (self.producer_topic_name,) if self.producer_topic_name else ()
+
+    @property
     def workers(self) -> int:
         """How many processes run user code."""
         if "n_threads" not in self.model_fields_set and self.n_consumer_threads:

@@ -71,7 +71,9 @@ class Director:
             troubles=self._troubles,
         )
         continuing = Continuing(self._inbox.put, functools.partial(ask_extent, settings.producer))
-        self._uploader = Uploader(root, self._producer, self._inbox.put, continuing, service.counts, selector)
+        self._uploader = Uploader(
+            root, self._producer, self._inbox.put, continuing, service.counts, selector, service.cipher
+        )
         self._lanes: Lanes[Work] = Lanes(settings.n_threads, lambda work: self._uploader.upload(*work))
         self._sending = Sending(root, self._pending, ledger, self._known, ids, self._lanes)
         options = TopicOptions(settings.topic_name, settings.chunk_size, settings.producer)

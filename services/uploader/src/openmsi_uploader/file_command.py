@@ -66,7 +66,9 @@ class _OneFile:
             queue_bytes=48_000_000,
             troubles=self._troubles,
         )
-        self._uploader = Uploader(settings.filepath.parent, self._producer, self._outcomes.put, selector=selector)
+        self._uploader = Uploader(
+            settings.filepath.parent, self._producer, self._outcomes.put, selector=selector, cipher=service.cipher
+        )
         self._ids = UploadIds(settings.state_dir, reserve_ms=1)
         source = instance_id(settings.state_dir)
         self._target = Target(settings.topic_name, self._find_topic().partitions, source, settings.chunk_size)

@@ -138,6 +138,11 @@ class FileSettings(ProgramSettings):
     log_program_id: str | None = Field(None, description=_NO_REPORTS)
     log_interval_secs: Seconds = Field(60, description=_NO_REPORTS)
 
+    @property
+    def patience(self) -> float:
+        """As `ProgramSettings` says."""
+        return self.timeout_seconds
+
     @classmethod
     def translate(cls, layer: Layer) -> Layer:
         """As `ProgramSettings` says."""

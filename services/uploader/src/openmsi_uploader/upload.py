@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
 from openmsi_core.counters import Counters
+from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.errors import OpenMSIError
 from openmsi_core.kafka_errors import translate
 from openmsi_core.paths import partition_of
@@ -75,8 +76,10 @@ class Uploader:
         continuing: Continuing | None = None,
         counts: Counters | None = None,
         selector: Selector | None = None,
+        cipher: Cipher = PLAIN,
     ) -> None:
         self._root = root
+        self._cipher = cipher
         self._producer = producer
         self._report = report
         self._continuing = continuing
@@ -165,7 +168,8 @@ class Uploader:
     def _produce(
         self, chunk: Chunk, topic: str, partition: int, headers: list[tuple[str, bytes]], flight: Flight
     ) -> None:
-        key, value = encode_key(chunk), encode_value(chunk)
+        key = self._cipher.encrypt(topic, "key", encode_key(chunk))
+        value = self._cipher.encrypt(topic, "value", encode_value(chunk))
         landed = flight.callback(chunk.index, len(value))
         while True:
             self._check_stop()

@@ -43,7 +43,9 @@ def transactions(
     if opened is None:
         yield None
         return
-    transaction = Transaction(opened.producer, opened.purpose, patience=_PATIENCE_SECONDS, memory=processed)
+    transaction = Transaction(
+        opened.producer, opened.purpose, patience=_PATIENCE_SECONDS, memory=processed, cipher=service.cipher
+    )
     results = opened.topic if settings.producer_topic_name else None
     with contextlib.closing(transaction):
         yield Opened(transaction, results, settings.workers + WAITING)

@@ -65,7 +65,7 @@ class Replaying:
                 plan = begin(consumer, order, self._topic, info.partitions)
                 if plan.resumed:
                     _log.info("going on with a replay that did not come to its end")
-                found = scan(consumer, self._topic, plan.span, order.wanted, self._tick)
+                found = scan(consumer, self._topic, plan.span, order.wanted, self._tick, service.cipher)
             if found is None:
                 return
             destination = self._read(opened, processed, found, len(plan.span.starts))
@@ -138,6 +138,7 @@ class Replaying:
             opened.transaction,
             policy,
             self._service.counts,
+            self._service.cipher,
         ).run(reading.reached, reading)
         self.finished = reading.all_done
         if not self.finished and not self._service.stop.is_set():

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from openmsi_core.assembly import Assembly, OpenFile
+from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.errors import Undone, UsageError
 from openmsi_core.generation import Generation, Verdict, Version, judge
 from openmsi_core.kafka_errors import raise_fatal, translate
@@ -78,14 +79,19 @@ class Found:
 
 
 def scan(
-    consumer: Consumer, topic: str, span: Span, wanted: Callable[[RelativePath], bool], tick: Callable[[], bool]
+    consumer: Consumer,
+    topic: str,
+    span: Span,
+    wanted: Callable[[RelativePath], bool],
+    tick: Callable[[], bool],
+    cipher: Cipher = PLAIN,
 ) -> Found | None:
     """Read all of ``span``; None as soon as ``tick``, which is called every second, says so. Raises Undone, Fatal."""
     at, files, found = dict(span.starts), _Files(), Found()
     consumer.assign([TopicPartition(topic, number, offset) for number, offset in at.items()])
     heard = time.monotonic()
     with _decoders() as pool:
-        reader = Reader(consumer, pool)
+        reader = Reader(consumer, pool, topic, cipher)
         while any(at[number] < end for number, end in span.ends.items()):
             incoming, errors = reader.read(1.0)
             for each in incoming:
