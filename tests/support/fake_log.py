@@ -8,7 +8,7 @@ from typing import cast
 from confluent_kafka import Message
 
 from openmsi_core.chunk import Chunk, Upload, encode_headers, encode_key, encode_value
-from openmsi_core.records import Arrival, decode
+from openmsi_core.records import Arrival, Locked, Piece, Poison, decode
 
 
 @dataclass(slots=True)
@@ -49,19 +49,25 @@ class FakeMessage:
 
 def arrival(
     chunk: Chunk | bytes | None, by: Upload | None = None, *, partition: int = 0, offset: int = 0, time: int = 1
-) -> Arrival:
+) -> Piece | Poison:
     """A record as it comes out of `decode`: a chunk, or any bytes."""
     raw = encode_value(chunk) if isinstance(chunk, Chunk) else chunk
     key = encode_key(chunk) if isinstance(chunk, Chunk) else b"key"
     message = FakeMessage(partition, offset, time, raw, encode_headers(by) if by else [], key)
-    return decode(cast(Message, message))
+    return unlocked(decode(cast(Message, message)))
+
+
+def unlocked(arrival: Arrival) -> Piece | Poison:
+    """What came out of a plain topic."""
+    assert not isinstance(arrival, Locked)
+    return arrival
 
 
 class Log:
     """A topic: arrivals by partition, and what the group has committed."""
 
     def __init__(self, partitions: int) -> None:
-        self.partitions: list[list[Arrival]] = [[] for _ in range(partitions)]
+        self.partitions: list[list[Piece | Poison]] = [[] for _ in range(partitions)]
         self.committed = dict.fromkeys(range(partitions), 0)
         self._time = itertools.count(1)
 
@@ -70,6 +76,6 @@ class Log:
         records = self.partitions[partition]
         records.append(arrival(chunk, by, partition=partition, offset=len(records), time=next(self._time)))
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[Piece | Poison]:
         """All records as they were written."""
         return iter(sorted(itertools.chain(*self.partitions), key=lambda each: each.record.timestamp))

@@ -14,7 +14,7 @@ from openmsi_core.intake import Intake
 from openmsi_core.journal import JOURNAL
 from openmsi_core.paths import RelativePath
 from openmsi_core.quarantine import Quarantine
-from openmsi_core.records import Piece
+from openmsi_core.records import Holder, Piece
 from openmsi_core.resume import Resume
 from openmsi_core.staging import NotYet, Staging
 from openmsi_core.watermark import Watermark

@@ -18,7 +18,7 @@ from confluent_kafka import Message
 
 from openmsi_core.chunk import encode_headers, encode_key, encode_value
 from openmsi_core.records import Piece, Poison, decode
-from tests.support.fake_log import FakeMessage, Log
+from tests.support.fake_log import FakeMessage, Log, unlocked
 from tests.support.receiving import Member, MemoryDestination
 from tests.support.sending import chunks, upload
 
@@ -48,7 +48,7 @@ def messages(content: bytes, size: int) -> list[FakeMessage]:
 def outcome(sent: Sequence[FakeMessage], root: Path) -> str:
     """What becomes of a file whose records arrive so. Fails when other bytes than those of the source are placed."""
     log = Log(1)
-    log.partitions[0] = arrivals = [decode(cast(Message, message)) for message in sent]
+    log.partitions[0] = arrivals = [unlocked(decode(cast(Message, message))) for message in sent]
     if any(isinstance(each, Poison) for each in arrivals):
         return "refused"
     there = MemoryDestination()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from openmsi_core.config_file import read_config
+from openmsi_core.encryption.node import Node
 from openmsi_core.errors import ConfigError
 from openmsi_core.settings import ProgramSettings, load
 from openmsi_downloader.settings import DownloadSettings
@@ -31,11 +32,15 @@ def test_every_kind_of_config_file(tmp_path: Path, kind: str, model: type[Progra
     sections = OPENMSISTREAM[kind]
     (tmp_path / "config.config").write_text(old_files.text(sections))
     assert dict(read_config(tmp_path / "config.config").sections) == sections
+    node = None
     if "kafkacrypto" in sections:
-        with pytest.raises(ConfigError, match=r"encryption \(\[kafkacrypto\]\) is not available in this version$"):
+        node = Node(tmp_path / (name := sections["kafkacrypto"]["node_id"]), name)
+        with pytest.raises(ConfigError, match=f"the node {name} has no {name}.config"):
             started(model, tmp_path)
-        return
+        node.folder.mkdir()
+        node.config.touch()
     settings = started(model, tmp_path)
+    assert settings.node == node
     (client,) = model.clients
     expected = {key: old_files.ENVIRON.get(value[1:], value) for key, value in sections["broker"].items()}
     assert settings.broker == expected
@@ -51,7 +56,7 @@ def test_a_file_of_kafkacryptos_own(tmp_path: Path) -> None:
     path = tmp_path / "node.config"
     path.write_text(old_files.text(KAFKACRYPTO).replace(" = ", " : "))
     assert read_config(path).sections == {"kafkacrypto": {"config_file": str(path)}}
-    with pytest.raises(ConfigError, match="encryption"):
+    with pytest.raises(ConfigError, match="no broker is named"):
         started(WatchSettings, tmp_path, *LEAST, "--config", str(path))
     path.write_text(old_files.text({**KAFKACRYPTO, "some-nodes": {}}))
     with pytest.raises(ConfigError, match=r"nobody knows the section \[some-node\]"):

@@ -68,8 +68,7 @@ WITHOUT_EFFECT = {
     "UploadDataFile": {"n_threads"},
     "DataFileUploadDirectory": UPLOADERS_READ_NOTHING,
     "DataFileDownloadDirectory": {
-        *("producer_topic_name", "treat_undecryptable_as_plaintext"),
-        *("max_wait_per_decrypt", "max_initial_wait_per_decrypt"),
+        "producer_topic_name",
     },
 }
 

@@ -104,7 +104,7 @@ def test_a_clusters_file_without_a_cluster(tmp_path: Path) -> None:
 def test_encryption_in_the_clusters_file_is_not_forgotten(tmp_path: Path) -> None:
     sections = {**CLUSTER, "kafkacrypto": {"node_id": "n"}}
     (tmp_path / "cluster.config").write_text(old_files.text(sections))
-    assert "encryption" in refusal(tmp_path, old_files.text(SERVICE))
+    assert "the node n has no n.config" in refusal(tmp_path, old_files.text(SERVICE))
 
 
 def test_what_is_common_in_the_clusters_file_counts_there(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from openmsi_core.command_line import NOT_OPTIONS
+from openmsi_core.encryption.node import Node
 from openmsi_core.errors import ConfigError, UsageError
 from openmsi_core.settings import load, masked, secrets
 from openmsi_downloader.settings import DownloadSettings
@@ -151,9 +153,25 @@ def test_our_own_files_stay_out_of_the_watched_folder(cwd: Path) -> None:
         watch(cwd, "data", "--topic_name", "T", "--logger_file_path", "data/x.log")
 
 
-def test_encryption_is_refused_not_forgotten(cwd: Path) -> None:
-    with pytest.raises(ConfigError, match=r"encryption \(\[kafkacrypto\]\) is not available"):
-        watch(cwd, config="[kafkacrypto]\nnode_id = n\n")
+@pytest.mark.parametrize(
+    ("section", "reason"),
+    [
+        ("node_id = n", "the node n has no n.config in .*: make the node with openmsi provision$"),
+        ("config_file = no.config", r"the node's file .*/no.config, named in \[kafkacrypto\] of .*, is not there$"),
+        ("node_id = $EMPTY", "names no node: give node_id or config_file a value$"),
+        ("", "names no node: give node_id or config_file a value$"),
+    ],
+)
+def test_a_node_that_cannot_be_found_never_means_plain_text(cwd: Path, section: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        watch(cwd, config=f"[kafkacrypto]\n{section}\n", EMPTY="")
+
+
+@pytest.mark.parametrize("section", ["node_id = n", "config_file = n/n.config", "config_file = file#n/n.config"])
+def test_the_node_of_a_program(cwd: Path, section: str) -> None:
+    (cwd / "n").mkdir()
+    (cwd / "n" / "n.config").touch()
+    assert watch(cwd, config=f"[kafkacrypto]\n{section}\n").node == Node(cwd / "n", "n")
 
 
 def test_a_program_does_not_mind_variables_of_other_programs(cwd: Path) -> None:
@@ -172,7 +190,7 @@ def test_help_and_version(cwd: Path, argv: list[str], capsys: pytest.CaptureFixt
     assert "DataFileUploadDirectory" in printed
     if argv != ["--version"]:
         assert "Watch a folder" in printed
-        options = WatchSettings.model_fields.keys() - {"upload_dir", "broker", "producer", "consumer", "notices"}
+        options = WatchSettings.model_fields.keys() - NOT_OPTIONS - {"upload_dir"}
         assert all(f"--{option}" in printed for option in options)
         assert "--broker" not in printed
 

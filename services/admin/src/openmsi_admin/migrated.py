@@ -21,7 +21,7 @@ _SECTIONS: Mapping[str, str] = {
     "heartbeat": "librdkafka's options for heartbeats",
     "log": "librdkafka's options for log lines",
     "s3": "Where the bucket is, and how to log in there",
-    "kafkacrypto": "Encryption is not available in this version: programs do not start while this section is here",
+    "kafkacrypto": "Who this program is in encrypted topics: each program, and each replica, needs a node of its own",
 }
 _FIRST = ("bootstrap.servers", "security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username")
 _NAMES: Mapping[str, str] = {
