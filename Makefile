@@ -70,6 +70,9 @@ bench-s3: ## measure the S3 transfer against boto3, rclone and OpenMSIStream
 bench-processor: ## measure the stream processor against the downloader
 	@tools/setup python java
 	.venv/bin/python -m tests.perf.bench_processor $(ARGS)
+bench-encryption: ## measure encrypted transport against plain transport
+	@tools/setup python java
+	.venv/bin/python -m tests.perf.bench_encryption $(ARGS)
 api: ## write docs/processor-api.md anew, from the docstrings
 	@tools/setup python
 	.venv/bin/griffe2md openmsi_processor -o docs/processor-api.md
@@ -89,4 +92,4 @@ clean: ## delete what make has made, except ./data, ./downloads and docker's vol
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-examples test-integration \
-  test-interop test-e2e test-faults faults bench bench-s3 bench-processor api check lock clean
+  test-interop test-e2e test-faults faults bench bench-s3 bench-processor bench-encryption api check lock clean
