@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from openmsi_core.encryption.certificates import Role, make_node, make_root
+from openmsi_core.encryption.certificates import Role
+from openmsi_core.encryption.making import make_node, make_root
 from openmsi_core.encryption.node import Node
 
 

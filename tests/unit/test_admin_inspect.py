@@ -198,6 +198,7 @@ def test_what_programs_get(topic: Topic) -> None:
                 "last": {"partition": 0, "offset": 1, "time": "2027-01-15T08:00:00Z"},
             }
         ],
+        "encrypted": {"records": 0, "bytes": 0, "reason": None},
         "bad": [
             {
                 "reason": "the record is a tombstone (it has no value)",

@@ -203,3 +203,14 @@ def test_of_another_topic_with_the_same_name_nothing_is_known(watermark: ExactWa
     watermark.release("held")
     watermark.release("new")
     assert watermark.advanced() == {0: 5}
+
+
+def test_who_held_a_record_before_its_partition_went_lets_go_of_nothing_that_is_held_now() -> None:
+    watermark = ExactWatermark[str]("target")
+    read(watermark, 0, 5, "of two partitions")
+    read(watermark, 1, 5, "of two partitions")
+    watermark.forget([0])
+    read(watermark, 0, 5, "read by then")
+    watermark.release("of two partitions")
+    assert watermark.committable(0) == 5
+    assert not watermark.is_done(0, 5)

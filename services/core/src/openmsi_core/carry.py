@@ -18,6 +18,7 @@ from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine, Tell
 from openmsi_core.receive import Receiver
 from openmsi_core.receiver_settings import ReceiverSettings
+from openmsi_core.records import Locked
 from openmsi_core.retry import delay_before
 from openmsi_core.service import Service
 from openmsi_core.staging import Staging
@@ -75,12 +76,13 @@ def carry(
     wanted: Callable[[RelativePath], bool] = lambda _: True,
     transacted: Transacted | None = None,
     tell: Tell = lambda _content, _facts: None,
+    tell_undecryptable: Callable[[Locked], None] = lambda _locked: None,
 ) -> None:
     """Carry all files of the topic to ``destination``, which is called ``where``, until the program is to stop.
 
-    Quarantine is in ``folder``, and calls ``tell``. ``group`` is what `group_of` says unless given; files are left out
-    when they are not ``wanted``. Blocks; waits for the broker and for the topic. On return offsets are committed and
-    the group is left. Raises Fatal, and Undone where ``transacted`` does.
+    Quarantine is in ``folder``, and calls ``tell`` and ``tell_undecryptable``. ``group`` is what `group_of` says unless
+    given; files are left out when they are not ``wanted``. Blocks; waits for the broker and for the topic. On return
+    offsets are committed and the group is left. Raises Fatal, and Undone where ``transacted`` does.
     """
     group = group or group_of(settings, where)
     troubles, plain = Troubles(_log.warning), ConsumerCommits()
@@ -94,7 +96,7 @@ def carry(
     if transacted:
         check_cluster(info.cluster_id, transacted.cluster_id)
     _log.info("group %s carries topic %s to %s", group, settings.topic_name, where)
-    quarantine = Quarantine(folder, settings.topic_name, tell)
+    quarantine = Quarantine(folder, settings.topic_name, tell, tell_undecryptable)
     commits = transacted.commits if transacted else plain
     workers = transacted.workers if transacted else settings.n_threads
     policy = _policy(settings, info, group, wanted, workers)

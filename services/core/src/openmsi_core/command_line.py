@@ -56,12 +56,12 @@ def parse(
 ) -> dict[str, Any]:
     """What the command line says, by field; fields that it does not name are absent. Values are text or bool.
 
-    ``place`` is the positional argument, ``shortcuts`` maps a field to a second name of its option. Raises UsageError;
-    ``--help`` and ``--version`` print and raise SystemExit(0).
+    ``place`` is the positional argument, if any, ``shortcuts`` maps a field to a second name of its option. Raises
+    UsageError; ``--help`` and ``--version`` print and raise SystemExit(0).
     """
     parser = Parser(
         prog=program,
-        usage=f"{program} {place.upper()} --topic_name TOPIC [options]",
+        usage=f"{program} {place.upper()} --topic_name TOPIC [options]" if place else f"{program} [options]",
         description=model.__doc__,
         epilog="Every option may also be given as environment variable OPENMSI_<OPTION IN CAPITALS>, as a secret file"
         f" named by OPENMSI_<OPTION>_FILE, or in the section [{program}] of the config file; the command line wins.",
@@ -92,5 +92,5 @@ def _add_argument(parser: Any, *names: str, **options: Any) -> None:
         options["metavar"] = _METAVARS[metavar]
     if not names[0].startswith("-"):
         options["nargs"] = "?"  # may come from the environment or the config file
-    options["help"] = re.sub(rf" ?\(default: ({_NO_NONE}|\(\))\)| ?\(required\)", "", options.get("help", ""))
+    options["help"] = re.sub(rf" ?\(default: ({_NO_NONE}|\(\))?\)| ?\(required\)", "", options.get("help", ""))
     argparse.ArgumentParser.add_argument(parser, *names, **options)

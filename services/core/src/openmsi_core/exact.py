@@ -71,14 +71,14 @@ class ExactWatermark(Watermark[Token]):
     def release(self, token: Token) -> None:
         """As `Watermark.release`."""
         super().release(token)
-        for partition, offset in self._owned.pop(token, ()):
-            self._owner.get(partition, {}).pop(offset, None)
+        for partition, offset in self._let_go(token):
+            self._owner[partition].pop(offset)
 
     def rewind(self, token: Token) -> dict[int, int]:
         """As `Watermark.rewind`."""
-        for partition, offset in self._owned.pop(token, ()):
-            if self._owner.get(partition, {}).pop(offset, None) is not None:
-                self._unread.setdefault(partition, {})[offset] = None
+        for partition, offset in self._let_go(token):
+            self._owner[partition].pop(offset)
+            self._unread.setdefault(partition, {})[offset] = None
         offsets = super().rewind(token)
         for partition in offsets.keys() & self._unread.keys():
             self._unread[partition] = dict.fromkeys(sorted(self._unread[partition]))
@@ -119,6 +119,11 @@ class ExactWatermark(Watermark[Token]):
         for token in lost:
             self._owned.pop(token, None)
         return lost
+
+    def _let_go(self, token: Token) -> list[tuple[int, int]]:
+        """The records that are still its own: of a partition that went and came back others may be read there."""
+        owned = dict.fromkeys(self._owned.pop(token, ()))
+        return [(p, offset) for p, offset in owned if self._owner.get(p, {}).get(offset) == token]
 
     def _open(self, partition: int) -> set[int]:
         return self._unread.get(partition, {}).keys() | self._owner.get(partition, {}).keys()

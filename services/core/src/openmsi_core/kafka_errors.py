@@ -15,8 +15,10 @@ def translate(error: KafkaError, topic: str = "") -> OpenMSIError:
         return ConfigError(f"the broker refused the user name or password, check both in your env file ({text})")
     if code == KafkaError._SSL:
         return ConfigError(f"TLS with the broker failed, check security.protocol and certificates ({text})")
-    if code in _FORBIDDEN:
-        return ConfigError(f"this user may not use the topic or group, ask for the right on the broker ({text})")
+    if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+        return ConfigError(f"this user may not use its consumer group, ask for the right READ on that group ({text})")
+    if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        return ConfigError(f"this user may not use the topic {topic or '…'}, ask for the right on the broker ({text})")
     if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
         name = topic or "…"
         return ConfigError(

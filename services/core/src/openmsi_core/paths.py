@@ -106,6 +106,11 @@ def partition_of(path: RelativePath, partitions: int) -> int:
     CRC-32 of the UTF-8 path modulo the partition count: what librdkafka's ``consistent`` partitioner does with a
     key, so that other tools can compute it.
     """
+    return partition_of_key(path.text.encode(), partitions)
+
+
+def partition_of_key(key: bytes, partitions: int) -> int:
+    """Where librdkafka sends records with ``key`` as long as nobody has told it otherwise; see `partition_of`."""
     if partitions < 1:
         raise ValueError("a topic has at least one partition")
-    return zlib.crc32(path.text.encode()) % partitions
+    return zlib.crc32(key) % partitions

@@ -5,7 +5,6 @@ one. ``reason.json`` is written last: an entry without it was interrupted and wi
 """
 
 import contextlib
-import datetime
 import hashlib
 import json
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from openmsi_core import encrypted
 from openmsi_core.assembly import OpenFile
 from openmsi_core.durable import disk_errors, make_folder, sync_folder, write_file
 from openmsi_core.errors import StagedBytesLost
@@ -27,12 +27,9 @@ REASON = "reason.json"
 CONTENT = "content"
 KEY = "key"
 VALUE = "value"
-ENCRYPTED_KEY = "_key.bin"
-ENCRYPTED_VALUE = "_value.bin"
 BUCKET = "bucket"
 """File in `RESERVED` of a folder that is no destination itself: names the bucket that its files belong into."""
 _LONGEST_TOPIC = 200  # of at most 249 characters, so that the names of entries stay below 255
-
 
 Tell = Callable[[Path, Mapping[str, Any]], None]
 
@@ -52,10 +49,20 @@ class Parked:
 class Quarantine:
     """The quarantine below destination ``root``. Everything is durable on return; Retryable when the disk refuses."""
 
-    def __init__(self, root: Path, topic: str, tell: Tell = lambda _content, _facts: None) -> None:
-        """``tell`` is called with each complete file that was put aside: its content here, and what is known of it."""
+    def __init__(
+        self,
+        root: Path,
+        topic: str,
+        tell: Tell = lambda _content, _facts: None,
+        tell_undecryptable: Callable[[Locked], None] = lambda _locked: None,
+    ) -> None:
+        """``tell`` is called with each complete file that was put aside: its content here, and what is known of it.
+
+        ``tell_undecryptable`` is for whoever calls `undecryptable` to call.
+        """
         self._root = root
         self._tell = tell
+        self.tell_undecryptable = tell_undecryptable
         self.folder = root / RESERVED / "quarantine"
         self._topic = topic
         self._stem = topic[:_LONGEST_TOPIC]
@@ -75,18 +82,15 @@ class Quarantine:
         """Keep a record that could not be decrypted, as the two files that OpenMSIStream makes of it."""
         record = locked.record
         entry = self.folder / f"{self._stem}-{record.partition}-{record.offset}"
-        stem = f"encrypted_message_from_{self._topic}_{_time_in_name(record.timestamp)}"
-        headers = {
-            name: text.decode(errors="replace")
-            for name, text in dict(locked.headers or ()).items()
-            if isinstance(text, bytes)
-        }
         with disk_errors(self._root):
             make_folder(entry, self._root)
-            write_file(entry / f"{stem}{ENCRYPTED_KEY}", record.key or b"")
-            write_file(entry / f"{stem}{ENCRYPTED_VALUE}", locked.value)
-            place = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp}
-            self._explain(entry, reason, place | {"headers": headers})
+            key, value = encrypted.names(self._topic, record)
+            write_file(entry / key, record.key or b"")
+            write_file(entry / value, locked.value)
+            for other in entry.glob(f"{encrypted.BEGINNING}*"):  # by an earlier call, whose time of day was another
+                if other.name not in (key, value):
+                    other.unlink()
+            self._explain(entry, reason, encrypted.facts(locked))
 
     def file(
         self,
@@ -186,12 +190,6 @@ class Quarantine:
         text = json.dumps({"topic": self._topic, "reason": reason} | facts, indent=1, ensure_ascii=False)
         write_file(entry / REASON, text.encode(errors="replace"))
         sync_folder(self.folder)
-
-
-def _time_in_name(timestamp: int) -> str:
-    """``timestamp`` (milliseconds) in local time, the way OpenMSIStream names its files."""
-    made = datetime.datetime.fromtimestamp(timestamp / 1000).astimezone()
-    return f"produced_{made:on_%b_%d_%Y_at_%H_%M_%S_%f}"
 
 
 def _move(source: Path, target: Path) -> None:

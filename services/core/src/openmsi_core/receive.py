@@ -53,6 +53,8 @@ _FINISH_SECONDS = 5.0  # with the last commit, below the 10 s that Docker gives 
 _LONGEST_SILENCE = 2.0  # without a poll, before partitions are paused
 _LOOK_AROUND_SECONDS = 10.0
 _SCATTER_SECONDS = 60.0
+_FEW = 100  # records in a turn
+_KEY_SECONDS = 0.1  # between two looks for keys, when nothing else is to be done
 
 
 class Receiver:
@@ -121,11 +123,12 @@ class Receiver:
             self._deliveries.close()
             self._resume.close()
             self._decoders.shutdown()
+            self._waiting.close()
             self._membership.leave()
 
     @property
     def _is_busy(self) -> bool:
-        return bool(len(self._waiting) or (len(self._deliveries) and not self._deliveries.trouble))
+        return self._waiting.busy or bool(len(self._deliveries) and not self._deliveries.trouble)
 
     def status(self) -> Status:
         """What was done, and what waits."""
@@ -138,16 +141,20 @@ class Receiver:
             oldest_pending_seconds=time.monotonic() - min(waiting) if waiting else None,
             notes=self._intake.notes
             | ({"records that wait for a key": len(self._waiting)} if len(self._waiting) else {}),
-            waiting_for=self._disk.reason or self._deliveries.trouble,
+            waiting_for=self._disk.reason
+            or self._deliveries.trouble
+            or ("missing keys" if self._waiting.full else None),
         )
 
     def _turn(self) -> None:
         self._poll()
         self._try_keys()
+        self._waiting.hurried = self._commits.crowded
         if not self._commits.crowded:
-            self._work_off()
+            self._work_off(len(self._backlog))
         elif not self._disk.waiting:
-            self._make_way()
+            in_the_way = self._make_way() or len(self._waiting) or len(self._deliveries)
+            self._work_off(0 if in_the_way else _FEW)  # what is left is to be read again, or nothing would go on
         self._collect(self._commits.pause if self._backlog else 0.0)
         if self._deliveries.trouble:
             self._troubles.say(self._deliveries.trouble)
@@ -163,10 +170,10 @@ class Receiver:
         self._membership.seek_back()
         if not self._backlog and self._waiting.full:
             self._membership.pause()
-            timeout = 0.02
+            timeout = 0.02 if self._is_busy else _KEY_SECONDS
         elif not self._backlog:
             self._membership.resume()
-            timeout = 0.02 if self._is_busy else 0.25
+            timeout = 0.02 if self._is_busy else _KEY_SECONDS if len(self._waiting) else 0.25
         elif time.monotonic() - self._last_poll > _LONGEST_SILENCE:
             self._membership.pause()
             timeout = 0.0
@@ -183,62 +190,69 @@ class Receiver:
             self._on_error(error, partition)
 
     def _try_keys(self) -> None:
-        try:
-            if given_up := self._waiting.look():
-                self._intake.notes["quarantined"] += given_up
-                text = "put %d records in quarantine that nobody gave the key of: see docs/encryption.md"
-                _log.error(text, given_up)
-        except Retryable as error:
-            self._troubles.say(str(error))
+        aside = self._waiting.look()
+        for each in aside:
+            self._counts.processed(size_of(each))
+        if aside:
+            self._intake.notes["quarantined"] += len(aside)
+            self._troubles.say(
+                f"put {len(aside)} records of topic {self._policy.topic} in quarantine, because nobody gave their key;"
+                " once the uploader that sent them runs, or openmsi key-server for its node, bring them back with"
+                " openmsi quarantine retry"
+            )
+        if self._waiting.trouble:
+            self._troubles.say(self._waiting.trouble)
 
-    def _work_off(self) -> None:
+    def _work_off(self, most: int) -> None:
+        """Take in all records whose keys have come, and ``most`` others."""
         while not self._deliveries.full and not self._disk.waiting:
-            if self._waiting.opened:
-                if not self._take(self._waiting.opened[0].arrival.result(), waited=True):
+            if opened := self._waiting.opened():
+                if not self._take(opened, waited=True):
                     return
-            elif self._backlog:
+            elif self._backlog and most > 0:
+                most -= 1
                 if not self._take(self._backlog[0].arrival.result(), waited=False):
                     return
             else:
                 return
 
     def _take(self, arrival: Arrival, *, waited: bool) -> bool:
-        """Take in the first record of the backlog, or of those that waited for a key; False when that must wait."""
-        record = arrival.record
-        done = not waited and self._watermark.is_done(record.partition, record.offset)
-        complete: CompleteFile | None = None
-        waited = waited and self._waiting.admit(record)
+        """Take in the first record of those that `waited` for a key, or of the backlog; False when that must wait."""
         try:
-            if isinstance(arrival, Locked):
-                if waited:
-                    self._waiting.done(record)
-                if not done:
-                    self._waiting.hold(arrival)
-                complete = None
-            elif not done:
-                complete = self._intake.take(arrival)
+            complete = self._take_opened(arrival) if waited else self._take_read(arrival)
+        except StagedBytesLost as error:
+            assert isinstance(arrival, Piece)  # poison is not staged
+            self._read_again(arrival.generation, error)
+            return True
+        except NotYet:
+            return False
         except Retryable as error:
-            if waited:
-                self._waiting.take_back(record)
-            if isinstance(error, StagedBytesLost):
-                assert isinstance(arrival, Piece)  # poison is not staged
-                self._read_again(arrival.generation, error)
-                return True
-            if isinstance(error, NotYet):
-                return False
             self._disk.failed(str(error))
             self._troubles.say(str(error))
             return False
         self._disk.succeeded()
-        if waited:
-            self._waiting.done(record)
-        else:
-            self._backlog.popleft()
-            self._watermark.done(record.partition, record.offset)
-        self._counts.processed(size_of(arrival))
+        if not isinstance(arrival, Locked):
+            self._counts.processed(size_of(arrival))
         if complete is not None:
             self._deliveries.submit(complete)
         return True
+
+    def _take_opened(self, arrival: Arrival) -> CompleteFile | None:
+        assert not isinstance(arrival, Locked)
+        with self._waiting.admit():
+            return self._intake.take(arrival)
+
+    def _take_read(self, arrival: Arrival) -> CompleteFile | None:
+        record = arrival.record
+        complete: CompleteFile | None = None
+        if not self._watermark.is_done(record.partition, record.offset):
+            if isinstance(arrival, Locked):
+                self._waiting.hold(arrival)
+            else:
+                complete = self._intake.take(arrival)
+        self._backlog.popleft()
+        self._watermark.done(record.partition, record.offset)
+        return complete
 
     def _collect(self, timeout: float) -> None:
         for finished in self._deliveries.collect(timeout):
@@ -278,6 +292,7 @@ class Receiver:
             self._disk.failed(str(error))  # not at once: the disk may be failing
         offsets = self._intake.lost(generation)
         self._backlog = deque(each for each in self._backlog if each.partition not in offsets)
+        self._waiting.read_again(offsets)
         self._membership.rewind(offsets)
 
     def _begin(self, partitions: set[int]) -> dict[int, int]:
@@ -307,14 +322,14 @@ class Receiver:
                 self._set_aside(file, partial(self._intake.park, idle_seconds=self._policy.idle_seconds))
         except Retryable as error:
             self._troubles.say(str(error))
-        if len(self._membership.assigned) < self._policy.topic_partitions:
+        if len(self._membership.assigned) < self._policy.topic_partitions and not len(self._waiting):
             self._scatter.look(self._intake.stalled(_SCATTER_SECONDS))
 
-    def _make_way(self) -> None:
-        """Let all that is incomplete go on later, from quarantine, so that offsets can pass it."""
+    def _make_way(self) -> bool:
+        """Let all that is incomplete go on later, from quarantine, so that offsets can pass it; was there any?"""
+        files = [file for file in self._intake.files if file.missing > 0]
         try:
-            self._waiting.give_up()
-            for file in [file for file in self._intake.files if file.missing > 0]:
+            for file in files:
                 self._set_aside(file, self._intake.give_way)
         except Retryable as error:
             self._disk.failed(str(error))
@@ -322,6 +337,7 @@ class Receiver:
         else:
             self._disk.succeeded()
             self._membership.commit_soon()
+        return bool(files)
 
     def _set_aside(self, file: OpenFile, park: Callable[[OpenFile], None]) -> None:
         try:

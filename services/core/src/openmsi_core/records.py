@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Message
 
 from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
 from openmsi_core.encryption.cipher import PLAIN, Cipher, Missing
@@ -15,6 +16,7 @@ Headers = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
 _BATCH_BYTES = 8 << 20
 _MOST_RECORDS = 1000
+_STAMPED: Final = {TIMESTAMP_CREATE_TIME: "produced", TIMESTAMP_LOG_APPEND_TIME: "received"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Record:
     timestamp: int
     """Milliseconds since the epoch, 0 when Kafka gives none."""
     key: bytes | None
+    stamped: str = "produced"
+    """When that was: ``produced`` (by the sender's clock), ``received`` (by the broker's); ``consumed`` = none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ def decode(message: Message, topic: str = "", cipher: Cipher = PLAIN) -> Arrival
         offset=_known(message.offset()),
         timestamp=max(0, message.timestamp()[1]),
         key=_raw(message.key()),
+        stamped=_STAMPED.get(message.timestamp()[0], "consumed"),
     )
     return read(record, _raw(message.value()), message.headers(), topic, cipher)
 

@@ -14,6 +14,7 @@ from openmsi_core.encryption.cipher import Cipher
 from openmsi_core.errors import BadFile
 from openmsi_core.kafka import Troubles, make_producer
 from openmsi_core.kafka_errors import translate
+from openmsi_core.paths import partition_of_key
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ MAX_BYTES = "message.max.bytes"
 _QUEUE_BYTES = 16 << 20
 _RETRY_SECONDS = 30.0
 _TOPIC_MS = "3000"  # for which a topic that is not there may still be about to be made
+_ASK_SECONDS = 1.0
+_PAUSE_SECONDS = 0.02  # before it is looked again whether there is a cipher
+_LEFT_TO_LIBRDKAFKA = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Reporter:
         self._away = False
         self._connection = Troubles(self._say_away)
         self._producer = self._make_producer()
+        self._partition: int | None = None
         self._outstanding = 0
         self._returned: list[Callable[[], None]] = []
         self._stop = threading.Event()
@@ -89,37 +94,65 @@ class Reporter:
             elif self._returned:
                 self._begin_anew()
                 due = min(due, now + _RETRY_SECONDS)
-            elif now >= due and self._cipher.done():
+            elif not self._cipher.done():
+                self._stop.wait(_PAUSE_SECONDS)
+            elif now >= due and self._is_ready(_ASK_SECONDS):
                 due = now + self._interval
                 self._send()
             else:
-                self._stop.wait(min(due - now, 1.0))
+                self._stop.wait(min(due - now, 1.0) if due > now else _ASK_SECONDS)
                 self._producer.poll(0)
         self._finish(time.monotonic() + STOP_SECONDS)
 
     def _finish(self, deadline: float) -> None:
         self._wait(deadline)
-        if not self._outstanding and self._cipher.done():
-            if self._returned:
-                self._begin_anew()
+        if self._returned and not self._outstanding:
+            self._begin_anew()
+        there = self._cipher.done()
+        if not self._outstanding and there and self._is_ready(max(0.1, deadline - time.monotonic())):
             self._send()
             self._wait(deadline)
-        if self._outstanding or self._returned:
+        if self._outstanding or self._returned or (there and self._partition is None):
             self._warn("the broker did not take the last of it before the end")
 
     def _wait(self, deadline: float) -> None:
         while self._outstanding and (left := deadline - time.monotonic()) > 0:
             self._producer.poll(min(left, 0.1))
 
+    def _is_ready(self, seconds: float) -> bool:
+        """Whether there is a cipher, and it is known which partition is ours. Blocks up to ``seconds``.
+
+        An encrypted key is another every time: where the messages of this program belong, its plain key says.
+        """
+        if not self._cipher.done():
+            return False
+        if not self._cipher.result().encrypts:
+            self._partition = _LEFT_TO_LIBRDKAFKA
+        if self._partition is not None:
+            return True
+        topic = self._route.topic
+        try:
+            found = self._producer.list_topics(topic, timeout=seconds).topics[topic]
+        except KafkaException as error:
+            self._producer.poll(0)  # tells of the connection, if it is that
+            self._say_away(str(translate(error.args[0], topic)))
+            return False
+        if found.error is not None:
+            self._troubles.say(str(translate(found.error, topic)))
+        elif found.partitions:
+            self._partition = partition_of_key(self._route.key.encode(), len(found.partitions))
+        return self._partition is not None
+
     def _send(self) -> None:
         route, cipher = self._route, self._cipher.result()
+        assert self._partition is not None
         for parcel in self._compose():
             answered = functools.partial(self._answered, parcel.give_back, parcel.drop)
             try:
                 self._outstanding += 1
                 key = cipher.encrypt(route.topic, "key", route.key.encode())
                 value = cipher.encrypt(route.topic, "value", parcel.value)
-                self._producer.produce(route.topic, value, key, on_delivery=answered)
+                self._producer.produce(route.topic, value, key, self._partition, on_delivery=answered)
             except KafkaException as error:
                 answered(error.args[0], None)
             except BufferError:
@@ -148,6 +181,7 @@ class Reporter:
         for give_back in reversed(self._returned):  # so that what was first is first again
             give_back()
         self._returned.clear()
+        self._partition = None
         self._producer = self._make_producer()
 
     def _make_producer(self) -> Producer:

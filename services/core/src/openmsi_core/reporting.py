@@ -28,6 +28,7 @@ _MOST_LINES, _LEVEL = "max.logs.per.message", "log.level"
 _DEFAULT_MAX_BYTES = 1_000_000
 _LAST_WORDS_SECONDS = 1.0  # to say that something was left
 _FRAME_BYTES = 200  # what Kafka adds to a message, generously
+_SEAL_BYTES = 160  # what encryption adds to key and value, generously
 
 
 @contextlib.contextmanager
@@ -73,7 +74,8 @@ def _log_lines(settings: ProgramSettings, cipher: Future[Cipher], stack: context
     route = _route(settings, "log", settings.log_topic_name or "", key)
     level = _option(settings.log, _LEVEL, TypeAdapter(Level).validate_python, "debug")
     most = _option(settings.log, _MOST_LINES, _whole, MOST_LINES)
-    lines = LogLines(level.upper(), route.max_bytes - len(route.key.encode()) - _FRAME_BYTES, most)
+    added = _FRAME_BYTES + (_SEAL_BYTES if settings.node else 0)
+    lines = LogLines(level.upper(), route.max_bytes - len(route.key.encode()) - added, most)
     reporter = Reporter(route, cipher, settings.log_interval_secs, lines.compose)
     lines.sender = reporter.thread
     stack.enter_context(also_to(lines, settings))

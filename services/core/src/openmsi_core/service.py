@@ -19,7 +19,7 @@ from openmsi_core import __version__
 from openmsi_core.counters import Counters
 from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.encryption.opening import opened
-from openmsi_core.errors import Fatal, InternalError
+from openmsi_core.errors import BrokerUnreachable, Fatal, InternalError
 from openmsi_core.heartbeat import Heartbeat
 from openmsi_core.logs import logging_to
 from openmsi_core.progress import progress_display
@@ -58,6 +58,8 @@ class Service:
         """What heartbeats on a topic tell of: count every message here."""
         self.cipher = cipher
         """What records go through on their way to and from Kafka."""
+        self.began_ns = time.time_ns()
+        """When the program began, nanoseconds since the epoch: until there was a `cipher` may have taken long."""
         self._heartbeat = heartbeat
         self._update_seconds = update_seconds
         self._display = display
@@ -146,6 +148,8 @@ def _run_main(
                     service.cipher = begun
                     cipher.set_result(begun)
                     main(settings, service)
+                elif not settings.long_running:
+                    raise BrokerUnreachable("stopped before anything was sent")
             except Exception:
                 if not failures:  # else what main says is only what came of a thread's death
                     raise

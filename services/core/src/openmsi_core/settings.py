@@ -44,7 +44,7 @@ class ProgramSettings(BaseSettings):
     program: ClassVar[str]
     """The program's name: on the command line, in messages, of its log file, of its section in the config file."""
     place: ClassVar[str]
-    """The field of the positional argument: the folder or file it is all about."""
+    """The field of the positional argument: the folder or file it is all about. Empty for none, and for no topic."""
     long_running: ClassVar[bool] = True
     """Whether the program runs until it is stopped, and so has a heartbeat that can be checked."""
     clients: ClassVar[tuple[str, ...]] = ()
@@ -129,6 +129,7 @@ class ProgramSettings(BaseSettings):
             self.reads,
             (*self.writes, *filter(None, reports)),
             self.takes_plain,
+            self.state_dir,
         )
 
     @property
@@ -165,8 +166,8 @@ def load(model: type[S], argv: Sequence[str], environ: Mapping[str, str], cwd: P
     """
     found = find(model, argv, environ, cwd)
     config, environ = found.config, found.environ
-    values = _complete(model, {name: given.value for name, given in found.given.items()}, environ, cwd)
-    values |= {"config": config.path, "broker": section_options(config, ["broker"], environ)}
+    values: dict[str, Any] = {name: given.value for name, given in found.given.items()} | {"config": config.path}
+    values = _complete(model, values, environ, cwd) | {"broker": section_options(config, ["broker"], environ)}
     values |= {client: client_options(config, ["broker", client], environ) for client in model.clients}
     values |= {"node": node_of(config, environ, cwd)} | model.more(config, environ)
     for report in _REPORTS:
@@ -197,7 +198,7 @@ def _complete(
 ) -> dict[str, Any]:
     """Paths made absolute, the state folder filled in. Raises UsageError when the folder or the topic is missing."""
     for name, option in ((model.place, model.place.upper()), ("topic_name", "--topic_name TOPIC_NAME")):
-        if name not in values:
+        if model.place and name not in values:
             raise UsageError(
                 f"{name} is missing: give {option} on the command line, set"
                 f" OPENMSI_{name.upper()}, or put `{name} = …` into [{model.program}] of the config file"
@@ -205,8 +206,8 @@ def _complete(
     for name, field in model.model_fields.items():
         if name in values and field.annotation in (Path, Path | None):
             values[name] = _absolute(values[name], cwd)
-    place = model.folder_of(values[model.place])
-    values.setdefault("state_dir", default_state_dir(model.program, place, values["topic_name"], environ))
+    place = model.folder_of(values[model.place or "config"])
+    values.setdefault("state_dir", default_state_dir(model.program, place, values.get("topic_name", ""), environ))
     return values
 
 

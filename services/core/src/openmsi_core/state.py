@@ -46,10 +46,10 @@ def make_state_dir(state_dir: Path) -> None:
         raise _unusable(f"the state folder {state_dir}", error) from None
 
 
-def _unusable(name: str, error: OSError, another: str = _ANOTHER_FOLDER) -> ConfigError:
+def _unusable(name: str, error: OSError, or_else: str = f", or {_ANOTHER_FOLDER}") -> ConfigError:
     return ConfigError(
         f"{name} cannot be used ({error.strerror or error}): give {this_user()} the right to"
-        f" read and write there, or {another}"
+        f" read and write there{or_else}"
     )
 
 
@@ -61,17 +61,17 @@ def lock_state_dir(state_dir: Path, description: str) -> Iterator[None]:
     informs. Raises ConfigError naming the holder when another process has it. Does not wait.
     """
     make_state_dir(state_dir)
-    with lock_folder(state_dir, f"the state folder {state_dir}", description, _ANOTHER_FOLDER):
+    with lock_file(state_dir / LOCK_FILE, f"the state folder {state_dir}", description, _ANOTHER_FOLDER):
         yield
 
 
 @contextlib.contextmanager
-def lock_folder(folder: Path, name: str, description: str, another: str) -> Iterator[None]:
-    """As `lock_state_dir`, for any folder that is there; ``name`` and ``another`` (what to do) are for the error."""
+def lock_file(path: Path, name: str, description: str, another: str) -> Iterator[None]:
+    """As `lock_state_dir`, with the lock ``path``; ``name`` and ``another`` (what to do) are for the error."""
     try:
-        file = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+        file = path.open("a+", encoding="utf-8")
     except OSError as error:
-        raise _unusable(name, error, another) from None
+        raise _unusable(name, error, or_else="") from None
     with file:
         try:
             lock(file)

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.encryption.cipher import PLAIN, Cipher
-from openmsi_core.errors import Doubted, OpenMSIError, Retryable, Undone
+from openmsi_core.errors import Doubted, Fatal, OpenMSIError, Retryable, Undone
 from openmsi_core.exact import MOST_BYTES, ExactWatermark
 from openmsi_core.gate import Gate
 from openmsi_core.in_time import in_time
@@ -112,6 +112,8 @@ class Transaction:
         with self._gate.inside(lambda: self._enter(file)):
             try:
                 yield self._write
+            except Fatal as error:
+                raise self._gate.end(error) from None
             except Exception as error:
                 raise self._gate.end(Undone(f"{file.generation.path} was written in part ({error})")) from error
 

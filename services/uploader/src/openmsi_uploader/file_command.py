@@ -1,5 +1,9 @@
-"""`UploadDataFile`: send one file; exit code 0 means that the broker has acknowledged all of it."""
+"""`UploadDataFile`: send one file; exit code 0 means that the broker has acknowledged all of it.
 
+Of an encrypted topic it stays for a while and hands out the keys of the file: nobody else has them.
+"""
+
+import dataclasses
 import functools
 import logging
 import threading
@@ -36,7 +40,10 @@ def main(selector: Selector | None = None) -> int:
 
 
 def send(settings: FileSettings, service: Service, selector: Selector | None = None) -> None:
-    """Return when the broker has acknowledged every record of ``settings.filepath``. Raises Fatal otherwise."""
+    """Return when the broker has acknowledged every record of ``settings.filepath``. Raises Fatal otherwise.
+
+    With encryption: `serve_keys` seconds later, or when the program is told to stop.
+    """
     _look(settings.filepath)
     sender = _OneFile(settings, service, selector)
     for _ in range(_TRIES):
@@ -44,12 +51,31 @@ def send(settings: FileSettings, service: Service, selector: Selector | None = N
         error = sender.try_to_send(stat)
         if error is None:
             _log.info("sent %s (%s)", settings.filepath, size(stat.size))
-            service.beat(Status(files_done=1, bytes_done=stat.size))
+            _hand_out_keys(settings, service, Status(files_done=1, bytes_done=stat.size))
             return
         if not isinstance(error, ContentChanged):
             raise _as_fatal(error, settings.filepath)
         service.stop.wait(_PAUSE_SECONDS)
     raise BadInput(f"{settings.filepath} keeps changing while it is read: send it when it is complete")
+
+
+def _hand_out_keys(settings: FileSettings, service: Service, sent: Status) -> None:
+    service.beat(sent)
+    if settings.node is None:
+        return
+    if settings.serve_keys and not service.stop.is_set():
+        _log.info("handing out its keys for %g s; it is sent, so Ctrl-C loses nothing", settings.serve_keys)
+    until = time.monotonic() + settings.serve_keys
+    while (left := until - time.monotonic()) > 0 and not service.stop.is_set():
+        service.beat(dataclasses.replace(sent, waiting_for=f"readers that ask for its keys, {left:.0f} s more"))
+        service.stop.wait(min(left, _PAUSE_SECONDS))
+    service.beat(sent)
+    _log.warning(
+        "from now on nobody hands out the keys of %s: a receiver that has not asked yet can read it only while an"
+        " uploader with the node %s runs, or openmsi key-server",
+        settings.filepath.name,
+        settings.node.name,
+    )
 
 
 class _OneFile:

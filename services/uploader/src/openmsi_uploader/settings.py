@@ -18,6 +18,7 @@ _MAX_QUEUE_MB = 256
 _READS_NOTHING = "no effect: an uploader reads no topic"
 _ITS_TOPIC = "the topic, as OpenMSIStream also calls it; wins over topic_name (but a variable of this name does not)"
 _NO_REPORTS = "no effect: this program is over too soon for it"
+_SERVE_SECONDS = 60.0  # every receiver that runs asks for a key within some seconds
 
 
 def _split(value: object) -> object:
@@ -130,6 +131,11 @@ class FileSettings(ProgramSettings):
     chunk_size: ChunkSize = Field(DEFAULT_CHUNK_SIZE, description="bytes of the file in one message")
     n_threads: Threads = Field(2, description="no effect: one file is read from its beginning to its end")
     timeout_seconds: Seconds = Field(60, description="seconds to wait for the first answer of a broker")
+    serve_keys: float = Field(
+        _SERVE_SECONDS,
+        ge=0,
+        description="seconds to stay, of an encrypted topic, and hand out the file's keys once it is sent; 0 = none",
+    )
     producer_topic_name: TopicName | None = Field(None, description=_ITS_TOPIC)
     heartbeat_topic_name: TopicName | None = Field(None, description=_NO_REPORTS)
     heartbeat_program_id: str | None = Field(None, description=_NO_REPORTS)
@@ -142,6 +148,12 @@ class FileSettings(ProgramSettings):
     def patience(self) -> float:
         """As `ProgramSettings` says."""
         return self.timeout_seconds
+
+    def remarks(self) -> tuple[str, ...]:
+        """Lines to log once at the start."""
+        if self.node is not None or "serve_keys" not in self.model_fields_set:
+            return self.notices
+        return (*self.notices, "serve_keys has no effect: without a [kafkacrypto] section nothing is encrypted")
 
     @classmethod
     def translate(cls, layer: Layer) -> Layer:

@@ -4,7 +4,6 @@ import functools
 import logging
 import os
 import sqlite3
-import time
 
 from openmsi_core.durable import this_user
 from openmsi_core.errors import ConfigError
@@ -30,13 +29,12 @@ def main(selector: Selector | None = None) -> int:
 
 def watch(settings: WatchSettings, service: Service, selector: Selector | None = None) -> None:
     """Watch ``settings.upload_dir`` until ``service.stop`` is set. Raises Fatal."""
-    began_ns = time.time_ns()
     folder, topic = settings.upload_dir, settings.topic_name
     _check_folder(settings)
     with lock_state_dir(settings.state_dir, f"{settings.program} of {folder} to topic {topic}"):
         ledger = open_ledger(settings.state_dir, topic, folder)
         try:
-            first_look(settings, ledger, began_ns)
+            first_look(settings, ledger, service.began_ns)
             selection = select(settings.upload_regex, settings.include, settings.exclude)
             ids = UploadIds(settings.state_dir, _RESERVE_MS, owner=ledger.name)
             if ids.shared:  # somebody may have sent a path of ours with a later id, so its upload must begin anew

@@ -4,10 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import msgpack
+
 from openmsi_core.errors import BadFile
 
 Field = Literal["key", "value"]
 
+_KEY_INDEX_BYTES = 64
 _ENCRYPTED = b"\x01\x93"  # version 1, then a MessagePack array of three
 
 
@@ -77,3 +80,17 @@ PLAIN = Plain()
 def is_encrypted(content: bytes) -> bool:
     """Whether ``content`` is in KafkaCrypto's format; no plain record of ours or of OpenMSIStream begins like that."""
     return content.startswith(_ENCRYPTED)
+
+
+def key_index(content: bytes) -> bytes | int:
+    """Which key opens ``content``, which `is_encrypted`. Raises BadFile when it is not in KafkaCrypto's format."""
+    head = msgpack.Unpacker(raw=True, max_bin_len=_KEY_INDEX_BYTES, max_str_len=_KEY_INDEX_BYTES)
+    head.feed(content[1 : 8 + _KEY_INDEX_BYTES])
+    try:
+        head.read_array_header()
+        index = head.unpack()
+    except Exception:  # msgpack documents no closed set of exceptions for garbage
+        index = None
+    if not isinstance(index, (bytes, int)):
+        raise BadFile("it only looks encrypted: it is not in KafkaCrypto's format")
+    return index

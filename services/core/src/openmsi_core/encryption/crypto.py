@@ -1,42 +1,24 @@
-"""KafkaCrypto at work: the only module, with `certificates`, that imports it.
+"""KafkaCrypto at work, as a `Cipher`. What the library does is in `keys`."""
 
-What is known of release 0.9.11.3, which is pinned, and guarded against here:
-
-- Its defaults take a minute to get a first key, and block meanwhile: `_TUNED`.
-- A key that was used but is not yet written to the node's files is lost with the process, and the data with it:
-  `_Keys.get_producer` writes it before its first use.
-- The seed is written without fsync: `_DurableFile`. A seed that went back in time would encrypt two records alike.
-- An error in its thread leaves a lock held for ever: `Watchdog` ends the process.
-"""
-
-import io
-import os
-import threading
-import warnings
+import logging
 from collections.abc import Iterable, Mapping
-from typing import Final
+from pathlib import Path
 
-import msgpack
-
-from openmsi_core.encryption.certificates import ends
-from openmsi_core.encryption.cipher import Field, Missing, is_encrypted
+from openmsi_core.encryption.cipher import Field, Missing, is_encrypted, key_index
+from openmsi_core.encryption.clients import Telling
+from openmsi_core.encryption.keys import Keys, Listener, Sender
 from openmsi_core.encryption.node import Node
-from openmsi_core.errors import BadFile, InternalError
+from openmsi_core.errors import BadFile, Fatal, InternalError
+from openmsi_core.kafka import Troubles
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what lies below it uses interfaces that others have deprecated
-    from kafkacrypto import KafkaConsumer, KafkaCrypto, KafkaProducer
-    from kafkacrypto.ratchet import Ratchet
+_log = logging.getLogger(__name__)
 
-_TUNED: Final[Mapping[str, int]] = {
-    "CRYPTO_SUB_INTERVAL": 5,  # seconds between two requests for keys
-    "MGMT_POLL_INTERVAL": 100,  # milliseconds
-    "DESER_INITIAL_WAIT_INTERVALS": 1,  # one less than this it sleeps: never
-    "MGMT_LONG_KEYINDEX": True,  # or the keys of two nodes might have one name
+_SENDER = {"message.timeout.ms": 30_000}  # what is later is asked for again
+_LISTENER = {
+    "enable.auto.commit": "false",  # what was answered before is answered again, which is harmless
+    "fetch.wait.max.ms": "100",  # a new topic is listened to only after the answer to the fetch before
 }
-_CLOSE_SECONDS = 3.0
-_STUCK_SECONDS = 60.0
-_KEY_INDEX_BYTES = 64
+_BOTH = {"socket.keepalive.enable": "true", "logger": logging.getLogger("librdkafka")}
 
 
 class KafkaCryptoCipher:
@@ -44,40 +26,46 @@ class KafkaCryptoCipher:
 
     encrypts = True
 
-    def __init__(self, node: Node, options: Mapping[str, str], plain_too: bool) -> None:
+    def __init__(self, node: Node, options: Mapping[str, str], plain_too: bool, state_dir: Path | None = None) -> None:
         """``options`` are librdkafka's, for the connection. ``plain_too``: records that are not encrypted are taken.
 
-        Does not connect; the exchange topics must be there already. Raises OSError when the node's files cannot be
-        used, and what the library raises for files that are damaged.
+        ``state_dir`` keeps how far the node's seed has counted. Does not connect; the exchange topics must be there
+        already. Raises ConfigError when the seed was used before, OSError when the node's files cannot be used, and
+        what the library raises for files that are damaged.
         """
-        self._node = node
         self._plain_too = plain_too
-        producer = KafkaProducer(**options)
-        consumer = KafkaConsumer(
-            **{key: value for key, value in options.items() if key != "group.id"},
-            group_id=f"{node.name}.kafkacrypto",
-            **{"auto.offset.reset": "earliest"},  # the answer may be there before we listen
-        )
-        self._keys = _Keys(producer, consumer, node)
+        telling = Telling(Troubles(_log.warning))
+        telling.take_over("kafkacrypto")
+        common = {**options, **_BOTH, "error_cb": telling}
+        producer = Sender(**common, **_SENDER)
+        consumer = Listener(**common, **_LISTENER, group_id=f"{node.name}.kafkacrypto")
+        producer.tell = consumer.tell = telling
+        consumer.unknown = []
+        self._keys = Keys(producer, consumer, node, state_dir)
         self._serializers = {"key": self._keys.getKeySerializer(), "value": self._keys.getValueSerializer()}
         self._deserializers = {"key": self._keys.getKeyDeserializer(), "value": self._keys.getValueDeserializer()}
+
+    def make_ready(self, reads: Iterable[str], writes: Iterable[str]) -> None:
+        """See that the first keys for these topics come and go without delay. Blocks for some answers of the broker."""
+        self._keys.make_ready(reads, writes)
 
     def prime(self, topics: Iterable[str]) -> None:
         """As `Cipher.prime`."""
         for topic in topics:
             self.encrypt(topic, "value", b"")
 
-    @property
-    def roots(self) -> frozenset[str]:
-        """Beginnings of topics (before the first dot) for which this node has keys to hand out."""
-        return frozenset(self._keys.used)
+    def held(self) -> dict[str, list[float]]:
+        """Beginnings of topics (before the first dot) → until when each of their keys is handed out (epoch, sorted)."""
+        return self._keys.held()
 
     def encrypt(self, topic: str, field: Field, content: bytes) -> bytes:
         """As `Cipher.encrypt`. CPU: outside the GIL, but one call at a time."""
+        if self._keys.broken:
+            raise self._keys.broken
         try:
             encrypted: bytes = self._serializers[field].serialize(topic, content)
         except UnboundLocalError:  # how the library fails after it has logged why
-            raise InternalError(self._keys.trouble or f"the node {self._node.name} cannot encrypt") from None
+            raise (self._keys.broken or InternalError("a record cannot be encrypted")) from None
         return encrypted
 
     def decrypt(self, topic: str, field: Field, content: bytes) -> bytes | Missing:
@@ -89,14 +77,17 @@ class KafkaCryptoCipher:
                 "it is not encrypted: whoever sent it has no [kafkacrypto] section"
                 " (--treat_undecryptable_as_plaintext takes plain records, too)"
             )
-        missing = Missing(_key_index(content))
+        missing = Missing(key_index(content))
+        here = self._keys.has(topic, missing.key_index)  # asked before: the key may come at any moment
+        if not here and not self._keys.may_ask(topic, missing.key_index):
+            return missing
         box = self._deserializers[field].deserialize(topic, content)
         if box.isCleartext(retry=False):
             decrypted: bytes = box.getMessage(retry=False)
             return decrypted
         if not box.isPossiblyDecryptable():
             raise BadFile("it only looks encrypted: it is not in KafkaCrypto's format")
-        if self._keys.has(topic, missing.key_index):
+        if here:
             raise BadFile("its own key does not decrypt it: it was changed on its way")
         return missing
 
@@ -104,9 +95,17 @@ class KafkaCryptoCipher:
         """As `Cipher.give_up`."""
         self._keys.forget_request(topic, missing.key_index)
 
-    def trouble(self) -> str | None:
-        """Why this cipher has come to its end; None while it works. Blocks up to a minute, then it has."""
-        return self._keys.find_trouble()
+    def fault(self) -> Fatal | None:
+        """Why the program must end in order; None while all is well."""
+        return self._keys.broken or self._keys.find_fault()
+
+    def is_dead(self) -> str | None:
+        """Why nothing can be ended in order any more."""
+        return None if self._keys.is_alive() else f"has died ({self._keys.died_of}): see that its folder can be written"
+
+    def is_stuck(self, seconds: float) -> bool:
+        """Whether nothing could be encrypted or decrypted for so long; blocks until then at most."""
+        return self._keys.is_stuck(seconds)
 
     @property
     def expires(self) -> float:
@@ -114,93 +113,5 @@ class KafkaCryptoCipher:
         return self._keys.expires()
 
     def close(self) -> None:
-        """Hand out no more keys. Blocks for a few seconds at most; nothing is lost without it."""
-        closing = threading.Thread(target=self._keys.close, name="close keys", daemon=True)
-        closing.start()
-        closing.join(_CLOSE_SECONDS)
-
-
-class _Keys(KafkaCrypto):  # type: ignore[misc]  # the library has no types
-    """KafkaCrypto, with keys that are durable before they are used. Methods with a lock held are marked so."""
-
-    def __init__(self, producer: KafkaProducer, consumer: KafkaConsumer, node: Node) -> None:
-        self.trouble: str | None = None
-        self._name = node.name
-        ratchet = Ratchet(file=_DurableFile(node.seed, "rb+"))
-        super().__init__(None, producer, consumer, config=str(node.config), cryptokey=str(node.crypto), seed=ratchet)
-        for name, value in _TUNED.items():
-            setattr(self, name, value)
-
-    def get_producer(self, root: str) -> None:
-        """Make the key for ``root``, and keep it in the node's files before it is used. Called with the lock held."""
-        super().get_producer(root)
-        index = self._cur_pgens[root]
-        made = self._pgens[root][index]
-        try:
-            if "value" not in made:  # the library has this key from an earlier process: the same would be made again
-                raise OSError(f"{self._name}.seed has gone back in time: delete that node, and provision a new one")
-            self._keep_keys()
-        except Exception as error:
-            del self._cur_pgens[root]  # so that it is made anew, or found to be an old one, next time
-            if "value" in made:
-                del self._pgens[root][index]
-            self.trouble = f"the node {self._name} cannot make a key: {error}"
-            raise
-
-    def _keep_keys(self) -> None:
-        keys = [
-            [root, index, key["secret"], key["birth"]]
-            for root, made in self._pgens.items()
-            for index, key in made.items()
-        ]
-        packed = msgpack.packb({"pgens": keys}, use_bin_type=True)
-        self._cryptostore.store_opaque_value("oldkeys", packed, section="crypto")
-        self._new_pgens = False
-
-    @property
-    def used(self) -> list[str]:
-        with self._lock:
-            return list(self._pgens)
-
-    def has(self, topic: str, index: bytes | int) -> bool:
-        with self._lock:
-            return index in self._cgens.get(self.get_root(topic), {})
-
-    def forget_request(self, topic: str, index: bytes | int) -> None:
-        with self._lock:
-            self._cwaits.get(self.get_root(topic), {}).pop(index, None)
-
-    def find_trouble(self) -> str | None:
-        if not self._mgmt_thread.is_alive():
-            return f"the exchange of keys of node {self._name} has died: see that its folder can be written"
-        if not self._lock.acquire(timeout=_STUCK_SECONDS):
-            return f"the exchange of keys of node {self._name} hangs"
-        self._lock.release()
-        return None
-
-    def expires(self) -> float:
-        chains = self._cryptostore.load_section("chains", defaults=False) or {}
-        trusted = self._cryptostore.load_section("allowlist", defaults=False) or {}
-        return ends(next(iter(chains.values())), trusted.values())
-
-
-class _DurableFile(io.FileIO):
-    """A file whose flush() means it."""
-
-    def flush(self) -> None:
-        super().flush()
-        if not self.closed:
-            os.fsync(self.fileno())
-
-
-def _key_index(content: bytes) -> bytes | int:
-    head = msgpack.Unpacker(raw=True, max_bin_len=_KEY_INDEX_BYTES, max_str_len=_KEY_INDEX_BYTES)
-    head.feed(content[1 : 8 + _KEY_INDEX_BYTES])
-    try:
-        head.read_array_header()
-        index = head.unpack()
-    except Exception:  # msgpack documents no closed set of exceptions for garbage
-        index = None
-    if not isinstance(index, (bytes, int)):
-        raise BadFile("it only looks encrypted: it is not in KafkaCrypto's format")
-    return index
+        """Hand out no more keys. Blocks for a second at most; nothing is lost without it."""
+        self._keys.stop()

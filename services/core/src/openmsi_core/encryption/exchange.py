@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from openmsi_core.errors import BrokerUnreachable, ConfigError, Retryable
+from openmsi_core.encryption.rights import CONTROL_TOPICS, check_rights, needed
+from openmsi_core.errors import BrokerUnreachable, Retryable
 from openmsi_core.kafka import Troubles, make_admin
 from openmsi_core.kafka_errors import translate
 from openmsi_core.status import Status
@@ -18,7 +19,6 @@ _log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 5.0
 _EXCHANGE = {"retention.ms": "3600000", "cleanup.policy": "delete"}
 _CONTROL = {"cleanup.policy": "compact"}
-CONTROL_TOPICS = ("chains", "allowlist", "denylist")
 
 
 def exchange_topics(topics: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -30,7 +30,8 @@ def exchange_topics(topics: Iterable[str]) -> dict[str, dict[str, str]]:
 
 def wait_for_exchange_topics(
     options: Mapping[str, str],
-    topics: Collection[str],
+    reads: Collection[str],
+    writes: Collection[str],
     troubles: Troubles,
     stop: threading.Event,
     beat: Callable[[Status], None],
@@ -38,12 +39,14 @@ def wait_for_exchange_topics(
 ) -> bool:
     """Make those of `exchange_topics` that are missing, as soon as a broker answers; False when ``stop`` is set before.
 
-    Raises BrokerUnreachable after ``seconds``, ConfigError when topics are missing that we may not make.
+    Raises BrokerUnreachable after ``seconds``, ConfigError when topics are missing that we may not make, or rights.
     """
     until = time.monotonic() + seconds
     while not stop.is_set():
         try:
-            make_exchange_topics(make_admin(options, troubles), topics, troubles)
+            admin = make_admin(options, troubles)
+            make_exchange_topics(admin, {*reads, *writes}, troubles)
+            check_rights(admin, needed(reads, writes), _ANSWER_SECONDS)
         except Retryable as error:
             if time.monotonic() >= until:
                 address = options.get("bootstrap.servers", "")
@@ -57,7 +60,10 @@ def wait_for_exchange_topics(
 
 
 def make_exchange_topics(admin: AdminClient, topics: Iterable[str], troubles: Troubles) -> None:
-    """Make those of `exchange_topics` that are missing. Blocks for some seconds. Raises Retryable and ConfigError."""
+    """Make those of `exchange_topics` that are missing, where we may. Blocks for some seconds.
+
+    Raises Retryable, and ConfigError when the broker refuses us.
+    """
     wanted = exchange_topics(topics)
     try:
         there = admin.list_topics(timeout=_ANSWER_SECONDS).topics
@@ -68,19 +74,12 @@ def make_exchange_topics(admin: AdminClient, topics: Iterable[str], troubles: Tr
     if not missing:
         return
     made = admin.create_topics([NewTopic(name, 1, config=config) for name, config in missing.items()])
-    refused: list[str] = []
     for name, future in made.items():
         try:
             future.result(_ANSWER_SECONDS)
             _log.info("made topic %s, for the exchange of keys", name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                _log.debug("topic %s cannot be made: %s", name, error)
-                refused.append(name)
+                _log.debug("topic %s cannot be made: %s", name, error)  # `check_rights` says what is needed of them
         except TimeoutError:
             raise Retryable("the broker does not answer") from None
-    if refused:
-        raise ConfigError(
-            f"the topics {', '.join(sorted(refused))} are missing, and we may not make them: have them made, with one"
-            " partition each (docs/encryption.md)"
-        )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from openmsi_core.config_file import ConfigFile, resolve
 from openmsi_core.errors import ConfigError
-from openmsi_core.state import lock_folder
+from openmsi_core.state import lock_file
 
+REVOKED = "the node was revoked"
 _PREFIX = "file#"  # as KafkaCrypto writes it
 
 
@@ -33,6 +34,11 @@ class Node:
     def seed(self) -> Path:
         """What all its data keys come from. It must never go back in time: no backup of it may ever be restored."""
         return self.folder / f"{self.name}.seed"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the process that uses the node; of its own, because a folder may hold several nodes."""
+        return self.folder / f"{self.name}.lock"
 
     @property
     def files(self) -> tuple[Path, Path, Path]:
@@ -71,6 +77,6 @@ def held(node: Node, description: str) -> Iterator[None]:
 
     Two processes on one node would encrypt different records with the same key. Raises ConfigError when another has it.
     """
-    name, another = f"the node {node.name} ({node.folder})", "give each process and each replica a node of its own"
-    with lock_folder(node.folder, name, description, another):
+    what = f"the node {node.name} ({node.folder})"
+    with lock_file(node.lock, what, description, "give each process and each replica a node of its own"):
         yield
