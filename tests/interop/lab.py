@@ -41,9 +41,10 @@ class Lab:
         self._running.append(made)
         return made
 
-    def ours(self, *command: str, env: Mapping[str, str] | None = None) -> Program:
-        """Start a program of ours on the topic."""
-        made = Program(self.new_folder(), self.broker.bootstrap, *command, "--topic_name", self.topic, env=env)
+    def ours(self, *command: str, env: Mapping[str, str] | None = None, config: str = "") -> Program:
+        """Start a program of ours on the topic, with ``config`` behind its own."""
+        call = (*command, "--topic_name", self.topic)
+        made = Program(self.new_folder(), self.broker.bootstrap, *call, env=env, config=config)
         self._running.append(made)
         return made
 
@@ -80,10 +81,12 @@ def their_upload(lab: Lab, files: Mapping[str, bytes], chunk_size: int) -> Their
     return lab.theirs("DataFileUploadDirectory", folder, "--upload_existing", "--chunk_size", str(chunk_size))
 
 
-def our_upload(lab: Lab, files: Mapping[str, bytes], *options: str) -> Program:
+def our_upload(lab: Lab, files: Mapping[str, bytes], *options: str, config: str = "") -> Program:
     """Our `DataFileUploadDirectory` on a new folder with these files."""
     settle = ("--watchdog_lag_time", "0.3")
-    return lab.ours("DataFileUploadDirectory", str(lab.source(files)), "--upload_existing", *settle, *options)
+    return lab.ours(
+        "DataFileUploadDirectory", str(lab.source(files)), "--upload_existing", *settle, *options, config=config
+    )
 
 
 def stop_theirs(*programs: Theirs) -> None:

@@ -8,6 +8,10 @@ import json
 import subprocess
 from pathlib import Path
 
+import msgpack
+
+from openmsi_core.encryption.node import Node
+from openmsi_core.encryption.node_files import read_node_config
 from tests.interop.matrix import Facts, fact
 from tests.support.broker import ROOT
 from tests.support.downloading import tree as all_files
@@ -106,3 +110,16 @@ class Theirs:
         self.process.wait()
         if self.process.stdin is not None:
             self.process.stdin.close()
+
+
+def as_they_provision(node: Node) -> None:
+    """Write the files of ``node`` as the scripts of KafkaCrypto leave them: its first start changes that."""
+    config, name = read_node_config(node.config), node.name
+    config[f"{name}-crypto"].update({"chain": config[f"{name}-chains"]["chain0"], "maxage": "316224000"})
+    del config[f"{name}-chains"]
+    config[f"{name}-allowlist"]["rot"] = config[f"{name}-allowlist"].pop("rot0")
+    config[name].update({"cryptokey": f"file#{name}.crypto", "ratchet": f"file#{name}.seed"})
+    with node.config.open("w") as file:
+        config.write(file)
+    _, (secret, *_), wrapping, *_ = msgpack.unpackb(node.crypto.read_bytes())
+    node.crypto.write_bytes(msgpack.packb([secret, wrapping]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from openmsi_core.assembly import OpenFile
 from openmsi_core.generation import Generation, Verdict, judge
-from openmsi_core.records import Arrival, Piece, Poison, Record
+from openmsi_core.records import Arrival, Locked, Piece, Poison, Record
 
 _MOST_REASONS = 100
 _FURTHER = "further reasons"
@@ -70,6 +70,9 @@ class Contents:
         self.records = 0
         self.bytes = 0
         """Bytes of file data, those that came again as well."""
+        self.locked = 0
+        """Encrypted records that could not be read."""
+        self.locked_bytes = 0
 
     @property
     def bad(self) -> list[Bad]:
@@ -85,6 +88,9 @@ class Contents:
                 self._bad.setdefault(key, Bad(key, record)).records += 1
             case Piece():
                 self._add_piece(arrival)
+            case Locked(value=value):
+                self.locked += 1
+                self.locked_bytes += len(value)
 
     def uploads(self, deleted: Mapping[int, bool]) -> list[tuple[Sent, State]]:
         """Every upload, by path and then by time; ``deleted`` says of which partitions the beginning is gone."""

@@ -9,14 +9,18 @@ from dataclasses import dataclass, replace
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from openmsi_admin.inspect_keys import KEY_SECONDS, NO_KEYS
 from openmsi_core.bystander import COMMITTED, EARLIEST, EVERYTHING, LATEST, offsets
+from openmsi_core.encryption.cipher import Cipher
 from openmsi_core.errors import BrokerUnreachable
 from openmsi_core.kafka import Troubles
 from openmsi_core.kafka_errors import raise_fatal, translate
+from openmsi_core.late_keys import LateKeys
 from openmsi_core.records import Arrival, Reader
 
 ASK_SECONDS = 10.0
 _SILENCE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.1
 QUEUE_BYTES = 24 << 20
 
 
@@ -45,12 +49,20 @@ class Reading:
     """One look at a topic, from `Extent.low` to `Extent.end` of each partition."""
 
     def __init__(
-        self, consumer: Consumer, admin: AdminClient, topic: str, found: Iterable[Extent], troubles: Troubles
+        self,
+        consumer: Consumer,
+        admin: AdminClient,
+        topic: str,
+        found: Iterable[Extent],
+        troubles: Troubles,
+        cipher: Cipher = NO_KEYS,
     ) -> None:
         self._consumer = consumer
         self._admin = admin
         self._topic = topic
         self._troubles = troubles
+        self._cipher = cipher
+        self._late = LateKeys(cipher, topic, KEY_SECONDS if cipher.encrypts else 0.0)
         self.extents = {extent.partition: extent for extent in found}
         """As found at the start, but for what is deleted while we read."""
         self._at = {number: extent.low for number, extent in self.extents.items()}
@@ -68,22 +80,29 @@ class Reading:
     def run(self, take: Callable[[Arrival], None], tick: Callable[[], None]) -> None:
         """Read everything and hand each record to ``take``; ``tick`` is called at least once a second.
 
-        Holds some 40 MB at most, whatever the topic holds. Raises Fatal, BrokerUnreachable when nothing comes for a
-        minute.
+        Holds some 40 MB at most, whatever the topic holds, and 64 MB of records that wait for a key. A key that nobody
+        has given after `KEY_SECONDS` never comes: ``take`` gets its records as `Locked`. Raises Fatal, and
+        BrokerUnreachable when nothing comes for a minute.
         """
         self._consumer.assign([TopicPartition(self._topic, number, self._at[number]) for number in self._unread()])
         heard = time.monotonic()
         with _decoders() as pool:
-            reader = Reader(self._consumer, pool)
-            while self._unread():
-                incoming, errors = reader.read(1.0)
+            reader = Reader(self._consumer, pool, self._topic, self._cipher)
+            while (unread := self._unread()) or self._late:
+                if unread and not self._late.full:
+                    incoming, errors = reader.read(_PAUSE_SECONDS if self._late else 1.0)
+                else:
+                    incoming, errors = [], []
+                    time.sleep(_PAUSE_SECONDS)
                 for each in incoming:
                     self._take(each.arrival.result(), take)
+                for arrival in self._late.look():
+                    take(arrival)
                 for error, partition in errors:
                     self._obey(error, partition)
                 self._leave_what_is_done()
                 tick()
-                if incoming or errors:
+                if incoming or errors or self._late:
                     heard = time.monotonic()
                 elif time.monotonic() - heard > _SILENCE_SECONDS:
                     raise self._troubles.refused or BrokerUnreachable(
@@ -96,7 +115,8 @@ class Reading:
     def _take(self, arrival: Arrival, take: Callable[[Arrival], None]) -> None:
         partition, offset = arrival.record.partition, arrival.record.offset
         if self._at[partition] <= offset < self.extents[partition].end:
-            take(arrival)
+            for usable in self._late.take(arrival):
+                take(usable)
         self._pass(partition, offset + 1)
 
     def _pass(self, partition: int, offset: int) -> None:

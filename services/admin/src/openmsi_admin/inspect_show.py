@@ -24,7 +24,7 @@ _COLOURS = {
 _ID_DIGITS = 8
 
 
-def as_json(topic: str, extents: Iterable[Extent], contents: Contents) -> Mapping[str, object]:
+def as_json(topic: str, extents: Iterable[Extent], contents: Contents, why: str = "") -> Mapping[str, object]:
     """One object; its fields are described in docs/operations.md."""
     extents = list(extents)
     return {
@@ -36,18 +36,23 @@ def as_json(topic: str, extents: Iterable[Extent], contents: Contents) -> Mappin
             for e in extents
         ],
         "uploads": [_as_json(sent, state) for sent, state in contents.uploads(_deleted(extents))],
+        "encrypted": {
+            "records": contents.locked,
+            "bytes": contents.locked_bytes,
+            "reason": why if contents.locked else None,
+        },
         "bad": [{"reason": bad.reason, "records": bad.records, "first": _place(bad.first)} for bad in contents.bad],
     }
 
 
-def show_table(console: Console, topic: str, extents: Iterable[Extent], contents: Contents) -> None:
-    """The uploads as a table, below it what else there is to say."""
+def show_table(console: Console, topic: str, extents: Iterable[Extent], contents: Contents, why: str = "") -> None:
+    """The uploads as a table, below it what else there is to say; ``why`` some records may have stayed encrypted."""
     extents = list(extents)
     uploads = contents.uploads(_deleted(extents))
     if uploads:
         console.print(_table(uploads))
         console.print()
-    for text, colour in _remarks(topic, extents, contents, uploads):
+    for text, colour in _remarks(topic, extents, contents, uploads, why):
         console.print(Text(text, colour))
 
 
@@ -90,7 +95,7 @@ def _in_words(sent: Sent, state: State) -> str:
 
 
 def _remarks(
-    topic: str, extents: Sequence[Extent], contents: Contents, uploads: Sequence[tuple[Sent, State]]
+    topic: str, extents: Sequence[Extent], contents: Contents, uploads: Sequence[tuple[Sent, State]], why: str
 ) -> list[tuple[str, str]]:
     """Lines below the table, each with its colour."""
     counts = Counter(state for _, state in uploads)
@@ -100,8 +105,11 @@ def _remarks(
     lines = [(text, "bold")]
     if not any(e.high > e.low for e in extents):
         lines.append(("the topic is empty", "yellow"))
-    elif contents.records and not uploads:
+    elif contents.records > contents.locked and not uploads:
         lines.append(("none of its records is a piece of a file: this topic carries something else", "yellow"))
+    if contents.locked:
+        text = f"{contents.locked} records ({size(contents.locked_bytes)}) are encrypted, and what is in them is not"
+        lines.append((f"{text} known here: {why}", "yellow"))
     lines += [(_bad_in_words(bad), "red") for bad in contents.bad]
     for e in extents:
         if e.low:

@@ -7,7 +7,9 @@ from openmsi_admin.config_command import config
 from openmsi_admin.doctor.command import doctor
 from openmsi_admin.inspect import inspect
 from openmsi_admin.installed import Command, command, commands
+from openmsi_admin.key_server import key_server
 from openmsi_admin.migrate import migrate_config
+from openmsi_admin.provision import provision
 from openmsi_admin.quarantine_command import quarantine
 from openmsi_admin.relay import relay
 from openmsi_admin.tracker_command import tracker
@@ -19,7 +21,9 @@ COMMANDS: Mapping[str, Command] = {
     "config": config,
     "doctor": doctor,
     "inspect": inspect,
+    "key-server": key_server,
     "migrate-config": migrate_config,
+    "provision": provision,
     "quarantine": quarantine,
     "relay": relay,
     "tracker": tracker,

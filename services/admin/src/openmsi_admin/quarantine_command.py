@@ -5,11 +5,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from openmsi_admin.common import parser
+from openmsi_admin.common import add_config, kafka_options, parser
 from openmsi_admin.installed import command
 from openmsi_admin.printing import say, show_facts, show_json, show_table
-from openmsi_admin.quarantine_entries import Entry, FileFacts, PartialFacts, RecordFacts, entries, entry_at
-from openmsi_admin.quarantine_retry import AGAIN, in_words, record_of, retry
+from openmsi_admin.quarantine_entries import (
+    Entry,
+    FileFacts,
+    PartialFacts,
+    RecordFacts,
+    UndecryptableFacts,
+    entries,
+    entry_at,
+)
+from openmsi_admin.quarantine_retry import AGAIN, Outcome, in_words, record_of, retry, retry_encrypted
 from openmsi_core.errors import BadFile, BadInput, Retryable
 from openmsi_core.quarantine import KEY
 from openmsi_core.status import size
@@ -32,7 +40,7 @@ def quarantine(argv: Sequence[str]) -> int:
             facts = dict(_known(entry_at(given.entry)))
             (show_json if given.json else _show)(facts)
         case _:
-            return _retry([entry_at(folder) for folder in given.entries])
+            return _retry([entry_at(folder) for folder in given.entries], given.config)
     return 0
 
 
@@ -49,11 +57,13 @@ def _arguments() -> argparse.ArgumentParser:
         "retry",
         help="bring back files whose obstacle is gone",
         description="Place files whose obstacle is gone, also while a downloader runs. Nothing newer is replaced."
+        " Encrypted records whose key is to be had by now are written to their topic again: --config names the broker."
         " With --processor CODE.py, which has options of its own, files are run again that its code could not cope"
         " with: openmsi quarantine retry --processor CODE.py --help",
         allow_abbrev=False,
     )
     again.add_argument("entries", type=Path, nargs="+", metavar="ENTRY", help="folders of entries, as list prints them")
+    add_config(again)
     return words
 
 
@@ -83,13 +93,19 @@ def _list_json(root: Path) -> None:
     show_json([dict(_known(entry)) for entry in entries(root)])
 
 
-def _retry(found: Sequence[Entry]) -> int:
+def _retry(found: Sequence[Entry], config: Path) -> int:
     stays = 0
-    for entry in found:
-        outcome = retry(entry)
+    for entry, outcome in _outcomes(found, config):
         stays += not outcome.done
         say(outcome.text if outcome.done else f"stays: {entry.folder.name}: {outcome.text}")
     return BadInput.exit_code if stays else 0
+
+
+def _outcomes(found: Sequence[Entry], config: Path) -> Iterator[tuple[Entry, Outcome]]:
+    encrypted = [entry for entry in found if isinstance(entry.facts, UndecryptableFacts)]
+    yield from ((entry, retry(entry)) for entry in found if entry not in encrypted)
+    if encrypted:
+        yield from retry_encrypted(encrypted, kafka_options(config, "producer"))
 
 
 def _known(entry: Entry) -> Iterator[tuple[str, object]]:
@@ -107,6 +123,8 @@ def _known(entry: Entry) -> Iterator[tuple[str, object]]:
                 yield "processor", " ".join((facts.processor, facts.processor_version)).rstrip()
         case PartialFacts() as facts:
             yield from {"path": facts.path, "chunks": facts.prefix + len(facts.beyond)}.items()
+        case UndecryptableFacts() as facts:
+            yield from {"partition": facts.partition, "offset": facts.offset, "key index": facts.key_index}.items()
         case RecordFacts() as facts:
             yield from {"partition": facts.partition, "offset": facts.offset, "key": _key(entry)}.items()
             yield "record", _decoded(entry)
@@ -142,6 +160,11 @@ def _advice(entry: Entry) -> str:
             return "remove what the reason names, then: openmsi quarantine retry; or send the file again"
         case PartialFacts():
             return "nothing: it goes on by itself when the rest comes; else delete the entry and send the file again"
+        case UndecryptableFacts():
+            return (
+                "see that the uploader that sent it runs, or start openmsi key-server for its node; then:"
+                f" openmsi quarantine retry --config CONFIG {entry.folder}"
+            )
         case RecordFacts():
             try:
                 record_of(entry)

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
+from openmsi_core import encrypted
 from openmsi_core.durable import this_user
 from openmsi_core.errors import BadInput, ConfigError
 from openmsi_core.paths import RESERVED
@@ -60,7 +61,20 @@ class PartialFacts:
     beyond: list[int]
 
 
-Facts = FileFacts | PartialFacts | RecordFacts
+@checked(frozen=True)
+class UndecryptableFacts:
+    """``reason.json`` of an encrypted record that nobody gave the key of."""
+
+    topic: str
+    reason: str
+    partition: int
+    offset: int
+    has_key: bool
+    key_index: str
+    headers: list[tuple[str, str | None]]
+
+
+Facts = FileFacts | PartialFacts | UndecryptableFacts | RecordFacts
 _FACTS = TypeAdapter[Facts](Annotated[Facts, Field(union_mode="left_to_right")])
 
 
@@ -79,12 +93,14 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """``file``, ``partial`` or ``record`` of a downloader; ``unknown``."""
+        """``file``, ``partial``, ``record`` or ``encrypted`` (record) of a downloader; ``unknown``."""
         match self.facts:
             case FileFacts():
                 return "file"
             case PartialFacts():
                 return "partial"
+            case UndecryptableFacts():
+                return "encrypted"
             case RecordFacts():
                 return "record"
             case None:
@@ -96,7 +112,9 @@ class Entry:
         match self.facts:
             case FileFacts(path=path) | PartialFacts(path=path):
                 return path
-            case RecordFacts(partition=partition, offset=offset):
+            case (
+                RecordFacts(partition=partition, offset=offset) | UndecryptableFacts(partition=partition, offset=offset)
+            ):
                 return f"partition {partition}, offset {offset}"
             case None:
                 return self.folder.name
@@ -109,6 +127,8 @@ class Entry:
     @property
     def elsewhere(self) -> str | None:
         """How to bring it back when it is not just to be placed in `root`; None = it is. Raises ConfigError."""
+        if isinstance(self.facts, UndecryptableFacts):
+            return None  # it goes to the topic, wherever it belongs in the end
         if isinstance(self.facts, FileFacts) and self.facts.processor:
             return (
                 f"the code of processor {self.facts.processor} could not cope with it: mend the code (or the file, and"
@@ -169,7 +189,8 @@ def _one(folder: Path) -> Entry:
     changed = folder.lstat().st_mtime
     if folder.is_symlink() or not folder.is_dir():
         return Entry(folder, changed, None, "no downloader has put this here", 0)
-    size = sum(each.stat().st_size for each in folder.iterdir() if each.name in (CONTENT, KEY, VALUE))
+    kept = [each for each in folder.iterdir() if each.name in (CONTENT, KEY, VALUE) or encrypted.topic_in(each.name)]
+    size = sum(each.stat().st_size for each in kept)
     try:
         text = (folder / REASON).read_bytes()
         changed = (folder / REASON).stat().st_mtime

@@ -1,19 +1,24 @@
 """Bringing back what is in quarantine.
 
-Only a complete file can be brought back: its bytes are here, and what was in its way may be gone. It is placed as a
-downloader places it, also while one runs, by one rename out of its entry; then the entry is removed. So after
-``kill -9`` at any step there is the entry with its content, or the file under its name; what is left of the entry is
-recognised by the next call.
+A complete file: its bytes are here, and what was in its way may be gone. It is placed as a downloader places it, also
+while one runs, by one rename out of its entry; then the entry is removed. So after ``kill -9`` at any step there is the
+entry with its content, or the file under its name; what is left of the entry is recognised by the next call.
+
+An encrypted record is written to its topic again (`send_again`), and once the brokers have it the entry is removed.
+``kill -9`` between the two makes it come twice, which receivers know.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmsi_admin.quarantine_entries import Entry, FileFacts, PartialFacts, RecordFacts
+from openmsi_admin.quarantine_entries import Entry, FileFacts, PartialFacts, RecordFacts, UndecryptableFacts
+from openmsi_admin.send_again import Kept, kept_in, send_again
+from openmsi_core import encrypted
 from openmsi_core.chunk import Chunk, decode_value
 from openmsi_core.durable import check_owner, disk_errors, sha512_of
+from openmsi_core.encryption.cipher import is_encrypted
 from openmsi_core.errors import BadFile, Retryable, StagedBytesLost
 from openmsi_core.folder_destination import FolderDestination
 from openmsi_core.generation import Generation, Verdict, Version
@@ -36,7 +41,7 @@ class Outcome:
 
 
 def retry(entry: Entry) -> Outcome:
-    """Bring back what ``entry`` keeps, if that can be.
+    """Bring back what ``entry`` keeps, if that can be; for encrypted records there is `retry_encrypted`.
 
     On return the file is durable under its name and the entry is gone, or the entry is as it was. Blocks while the
     file is read. Raises ConfigError when this user must not, or when the folder cannot be written.
@@ -51,7 +56,7 @@ def retry(entry: Entry) -> Outcome:
                 return _retry_record(entry)
             case PartialFacts():
                 return Outcome(False, "it goes on by itself when the rest of its chunks comes: send the file again")
-            case None:
+            case UndecryptableFacts() | None:
                 with contextlib.suppress(OSError):  # only an empty folder can be removed so
                     entry.folder.rmdir()
                     return Outcome(True, "it was empty and is removed")
@@ -60,6 +65,29 @@ def retry(entry: Entry) -> Outcome:
         return Outcome(False, f"the disk of {entry.root} did not take all of it: look at the disk, then try again")
     except (BadFile, Retryable) as error:
         return Outcome(False, str(error))
+
+
+def retry_encrypted(entries: Sequence[Entry], options: Mapping[str, str]) -> Iterator[tuple[Entry, Outcome]]:
+    """Bring encrypted records back to their topics; ``options`` are librdkafka's, of a producer. Blocks.
+
+    The entry of what the brokers have is gone. Raises BrokerUnreachable and ConfigError.
+    """
+    found: dict[Path, tuple[Entry, Kept]] = {}
+    for entry in entries:
+        assert isinstance(entry.facts, UndecryptableFacts)
+        try:
+            kept = kept_in(entry, entry.facts)
+            found[kept.key] = entry, kept
+        except FileNotFoundError:
+            _remove(entry, *(each.name for each in entry.folder.glob(f"{encrypted.BEGINNING}*")))
+            yield entry, Outcome(True, f"{entry.what} was sent again by an earlier call; the entry is removed")
+        except (BadFile, Retryable) as error:
+            yield entry, Outcome(False, str(error))
+    for kept, refused in send_again([kept for _, kept in found.values()], options):
+        entry = found[kept.key][0]
+        if refused is None:
+            _remove(entry, kept.key.name, kept.value.name)
+        yield entry, Outcome(refused is None, refused or f"sent {entry.what} to {kept.place} again")
 
 
 def record_of(entry: Entry) -> Chunk:
@@ -78,6 +106,9 @@ def in_words(chunk: Chunk) -> str:
 
 def _retry_record(entry: Entry) -> Outcome:
     """A record is not written to the topic again: it is still there, with headers and a place that a copy has not."""
+    with disk_errors(entry.folder):
+        if (entry.folder / VALUE).exists() and is_encrypted((entry.folder / VALUE).read_bytes()):
+            raise BadFile(f"sending it to the topic again is of no use: {entry.reason}")
     chunk = record_of(entry)
     if _is_in_place(entry.root, chunk.path, chunk.file_hash):
         _remove(entry)
@@ -136,9 +167,9 @@ def _destination(entry: Entry) -> Iterator[tuple[Folder, FolderDestination]]:
         staging.close()
 
 
-def _remove(entry: Entry) -> None:
+def _remove(entry: Entry, *more: str) -> None:
     """Remove an entry that is no longer needed. Never raises: what is left is recognised by the next call."""
     with contextlib.suppress(OSError):
-        for name in (CONTENT, KEY, VALUE, REASON):
+        for name in (CONTENT, KEY, VALUE, *more, REASON):
             (entry.folder / name).unlink(missing_ok=True)
         entry.folder.rmdir()

@@ -8,6 +8,7 @@ from pathlib import Path
 from openmsi_admin.doctor.finding import Finding, bad, ok
 from openmsi_core.chunk import DEFAULT_CHUNK_SIZE
 from openmsi_core.config_file import ConfigFile, resolve
+from openmsi_core.encryption.node import Node, node_of
 from openmsi_core.env_file import DEFAULT_NAME, load_environment, variable
 from openmsi_core.errors import ConfigError
 from openmsi_core.group import FRESH
@@ -37,6 +38,8 @@ class Asked:
     options: Mapping[str, str]
     """librdkafka's, of the program's client; empty when the settings cannot be used."""
     environ: Mapping[str, str]
+    node: Node | None = None
+    """Who it is in encrypted topics; None: nothing is encrypted."""
 
     def role(self, folder: Path) -> str:
         """Which program ``folder`` belongs to: an output folder has `RESERVED` in it. May hang on a dead mount."""
@@ -131,6 +134,7 @@ def _asked(given: Arguments, config: ConfigFile, environ: Mapping[str, str], opt
         chunk_size=int(size) if size.isdecimal() else DEFAULT_CHUNK_SIZE,
         options=options,
         environ=environ,
+        node=node_of(config, environ, given.cwd),
     )
 
 

@@ -10,6 +10,7 @@ from openmsi_admin.common import add_config, parser
 from openmsi_admin.doctor.asked import DOWNLOADER, UPLOADER, Arguments, Asked, read_settings
 from openmsi_admin.doctor.clock import check_clock, check_newest
 from openmsi_admin.doctor.cluster import Cluster, check_cluster
+from openmsi_admin.doctor.encrypted import Encrypted
 from openmsi_admin.doctor.finding import Finding, Level, bad, bounded, unsure
 from openmsi_admin.doctor.folders import SECONDS, check_folder, check_state
 from openmsi_admin.doctor.groups import check_groups
@@ -55,8 +56,11 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 def _everything(given: Arguments) -> Iterator[Finding]:
     asked, findings = read_settings(given)
     yield from findings
+    encryption = Encrypted(asked) if asked.node else None
+    if encryption:
+        yield from encryption.check_node()
     if asked.options:
-        yield from _broker(asked)
+        yield from _broker(asked, encryption)
     else:
         yield unsure("broker", "not looked at, because the settings do not say how")
     if not asked.folders:
@@ -66,7 +70,7 @@ def _everything(given: Arguments) -> Iterator[Finding]:
     yield from check_clock()
 
 
-def _broker(asked: Asked) -> Iterator[Finding]:
+def _broker(asked: Asked, encryption: Encrypted | None) -> Iterator[Finding]:
     cluster = Cluster(asked.options)
     try:
         yield from check_cluster(cluster, asked.topic)
@@ -81,6 +85,8 @@ def _broker(asked: Asked) -> Iterator[Finding]:
             yield from check_topic(admin, asked, asked.topic, settings)
             yield from check_groups(admin, cluster.consumer, asked, asked.topic, partitions, settings)
             yield from check_newest(admin, asked.topic, partitions, settings)
+            if encryption:
+                yield from encryption.check_topic(admin, cluster.consumer, partitions, settings)
     finally:
         cluster.close()
 

@@ -143,12 +143,12 @@ def check_state(folder: Path) -> Iterator[Finding]:
         yield bad(about, f"{folder} is on {mount}: locks and the ledger are not safe there", todo)
     else:
         yield ok(about, f"{this_user()} can write to {folder}" + (f", on {mount}" if mount else ""))
-    if user := _user_of(folder / LOCK_FILE):
+    if user := user_of(folder / LOCK_FILE):
         yield ok(about, f"it is in use by {user}")
     yield from check_room(about, folder)
 
 
-def _user_of(path: Path) -> str:
+def user_of(path: Path) -> str:
     """Who has the lock at ``path``; empty when nobody has."""
     try:
         with path.open(encoding="utf-8") as file:
