@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openmsi_core.errors import ConfigError, Retryable
+from openmsi_core.records import Locked
 from openmsi_processor.answers import checked
 from openmsi_processor.died import Died
 from openmsi_processor.seat import Seat
@@ -96,6 +97,17 @@ class Crew:
         worker = self._seats[0].worker
         if self._lasting and worker is not None and "processor" not in facts:  # else the code has seen it itself
             worker.send({"do": "wrong", "facts": {"path": facts["path"]}, "content": str(content)})
+
+    def tell_of_undecryptable(self, locked: Locked) -> None:
+        """A record whose key never came was put aside. Scripts may want to know."""
+        worker, record = self._seats[0].worker, locked.record
+        if not self._lasting or worker is None:
+            return
+        place = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp or None}
+        headers = [(name, text) for name, text in dict(locked.headers or ()).items() if isinstance(text, bytes)]
+        facts = place | {"headers": [name for name, _ in headers], "keyed": record.key is not None}
+        contents = [record.key or b"", locked.value, *(text for _, text in headers)]
+        worker.send({"do": "undecryptable", "facts": facts}, contents)
 
     def interrupt(self) -> None:
         """Nobody waits any more for what is being worked on: end it. Calls raise Retryable."""

@@ -85,6 +85,7 @@ def _carry(
             lambda path: pattern.match(path.text) is not None,
             opened.transacted if opened else None,
             crew.tell_of_wrong_file,
+            crew.tell_of_undecryptable,
         )
 
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from confluent_kafka import Producer
 
 from openmsi_core.errors import Retryable, Undone
 from openmsi_core.kafka import Troubles, make_admin, make_producer
+from openmsi_core.paths import RESERVED
 from openmsi_core.service import Service
+from openmsi_core.state import instance_id
 from openmsi_core.topic import certain_topic_id, largest_message, wait_for_topic
 from openmsi_processor.result_topic import ResultTopic
 
@@ -31,10 +34,17 @@ class ResultProducer:
 
 
 def result_producer(
-    options: Mapping[str, str], topic: str, transactional_id: str, longest: int, troubles: Troubles, service: Service
+    options: Mapping[str, str],
+    topic: str,
+    transactional_id: str,
+    longest: int,
+    troubles: Troubles,
+    service: Service,
+    output: Path,
 ) -> ResultProducer | None:
     """A producer whose transactions are named ``transactional_id`` and last ``longest`` milliseconds at most.
 
+    ``output`` is the output folder of the code that results come from.
     None when the program stops before. Blocks until the broker answers. Raises ConfigError and Undone.
     """
     largest = largest_message(options, topic, _ANSWER_SECONDS) or _LARGEST
@@ -53,4 +63,6 @@ def result_producer(
         purpose = f"{topic}/{certain_topic_id(make_admin(options), topic, _ANSWER_SECONDS)}"
     except Retryable as error:
         raise Undone(str(error)) from None
-    return ResultProducer(producer, ResultTopic(topic, info.partitions, largest), info.cluster_id, purpose)
+    secret = instance_id(output / RESERVED) if service.cipher.encrypts else ""
+    where = ResultTopic(topic, info.partitions, largest, service.cipher, secret)
+    return ResultProducer(producer, where, info.cluster_id, purpose)

@@ -1,15 +1,25 @@
 """Results as records of a topic, each with what it was made of in its headers."""
 
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from openmsi_core.deliveries import CompleteFile
+from openmsi_core.encryption.cipher import PLAIN, Cipher
+from openmsi_core.encryption.headers import seal_headers
 from openmsi_core.errors import BadFile
 from openmsi_core.paths import partition_of
 from openmsi_processor.result import usual_key
 
-_FRAMING = 512  # bytes of a record beside key, value and headers
+MADE_OF = "openmsi-made-of"
+"""The header by which an encrypted result is known again without its key; tells nobody else anything."""
+
+_FRAMING = 512  # bytes of a record beside key, value and headers, encryption included
+
+Made = tuple[str, str, str]
+"""Path, SHA-512 and upload id of the file that a result was made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,9 @@ class ResultTopic:
     partitions: int
     largest: int
     """Bytes that a record may have."""
+    cipher: Cipher = PLAIN
+    secret: str = ""
+    """Known to all that write results for one output folder; for `secret_mark`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,9 @@ def record_of(
     path = file.generation.path
     key = usual_key(path.subdir, path.name).encode() if answer["key"] is None else blobs[answer["key"]]
     headers = [(name, blobs[number]) for name, number in answer["headers"]] + provenance_headers(file, made_by)
+    if topic.cipher.encrypts:
+        made = path.text, file.version.file_hash.hex(), file.version.upload_id
+        headers = [*seal_headers(topic.cipher, topic.name, headers), (MADE_OF, secret_mark(topic.secret, made))]
     value = blobs[answer["value"]]
     size = len(key) + len(value) + sum(len(name) + len(text) + 10 for name, text in headers) + _FRAMING
     if size > topic.largest:
@@ -64,8 +80,13 @@ def record_of(
     return ResultRecord(key, value, partition_of(path, topic.partitions), headers)
 
 
+def secret_mark(secret: str, made: Made) -> bytes:
+    """The same for the same file, and nothing to whoever does not know ``secret``: not even what to guess against."""
+    return hmac.digest(secret.encode(), "\n".join(made).encode(), hashlib.sha256).hex().encode()
+
+
 def provenance_headers(file: CompleteFile, made_by: Provenance) -> list[tuple[str, bytes]]:
-    """UTF-8 text, nothing secret."""
+    """UTF-8 text: what a result was made of, and by what."""
     version = file.version
     known = {
         "openmsi-path": file.generation.path.text,

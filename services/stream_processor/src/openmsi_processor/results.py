@@ -50,7 +50,9 @@ def results_of(
     troubles = Troubles(_log.warning)
     longest = _longest(settings.producer)
     with _transactional_id(settings.state_dir, group) as transactional_id:
-        opened = result_producer(settings.producer, topic, transactional_id, longest, troubles, service)
+        opened = result_producer(
+            settings.producer, topic, transactional_id, longest, troubles, service, settings.output
+        )
         if opened is None:
             yield None
             return

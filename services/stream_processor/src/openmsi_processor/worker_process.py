@@ -73,10 +73,10 @@ class WorkerProcess:
             self.kill(f"was not ready within {_START_SECONDS:g} s")
             return self._first.result()
 
-    def send(self, head: Mapping[str, Any]) -> None:
+    def send(self, head: Mapping[str, Any], blobs: Sequence[bytes | memoryview] = ()) -> None:
         """Tell it something that has no answer. Never raises."""
         with contextlib.suppress(OSError, ValueError):
-            self._channel.send(head)
+            self._channel.send(head, blobs)
 
     def call(self, head: Mapping[str, Any], blobs: Sequence[bytes | memoryview], path: str, seconds: float) -> Message:
         """Have it work on the file called ``path``; blocks until it answers, or until `look` has ended it.

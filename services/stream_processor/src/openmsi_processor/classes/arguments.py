@@ -118,10 +118,16 @@ class OpenMSIStreamArgumentParser(OpenMSIArgumentParser):
         ),
         "n_consumer_threads": _optional(type=types.positive_int, default=2, help="files worked on at the same time"),
         "n_producer_threads": _optional(type=types.positive_int, default=1, help="no effect: one producer sends all"),
-        "treat_undecryptable_as_plaintext": _optional(action="store_true", help="no effect in this version"),
-        "max_wait_per_decrypt": _optional(type=types.positive_float, default=5.0, help="no effect in this version"),
+        "treat_undecryptable_as_plaintext": _optional(
+            action="store_true", help="with [kafkacrypto]: take messages that are not encrypted, too"
+        ),
+        "max_wait_per_decrypt": _optional(
+            type=types.positive_float,
+            help="seconds that an encrypted message waits for its key before it is put aside; others go on"
+            " (default: 600)",
+        ),
         "max_initial_wait_per_decrypt": _optional(
-            type=types.positive_float, default=60.0, help="no effect in this version"
+            type=types.positive_float, help="the same: the longer of the two counts"
         ),
         "heartbeat_topic_name": _optional(help="topic for heartbeats (default: none are sent)"),
         "heartbeat_program_id": _optional(help="the name in the keys of heartbeats"),

@@ -49,7 +49,7 @@ class Connection:
         with contextlib.suppress(OSError, ValueError):
             while (message := self._channel.receive()) is not None:
                 match message[0]["do"]:
-                    case "file" | "wrong":
+                    case "file" | "wrong" | "undecryptable":
                         self.files.put(message)
                     case "stop":
                         self.ending.set()

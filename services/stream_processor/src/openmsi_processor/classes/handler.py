@@ -78,7 +78,10 @@ class DataFileStreamHandler(LogOwner, Runnable):
         """Called when a file's bytes are not those of its source: it was put into quarantine, from where it is read."""
 
     def _undecryptable_message_callback(self, msg: Any) -> None:
-        """Never called in this version: messages are not encrypted."""
+        """Called when the key of an encrypted message has not come: it was put into quarantine.
+
+        ``msg`` is an `UndecryptableMessage`. After a crash it may be called again, or not at all.
+        """
 
     def _on_check(self) -> None:
         """Called when ``check`` is put into `control_command_queue`."""

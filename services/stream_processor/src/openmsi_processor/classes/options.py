@@ -30,13 +30,13 @@ _KEYWORDS = {
     "log_topic_name": "log_topic_name",
     "log_program_id": "log_program_id",
     "log_interval_secs": "log_interval_secs",
+    "max_wait_per_decrypt": "max_wait_per_decrypt",
+    "max_initial_wait_per_decrypt": "max_initial_wait_per_decrypt",
+    "treat_undecryptable_as_plaintext": "treat_undecryptable_as_plaintext",
 }
 """Keyword arguments of the constructors, and the options that they are."""
 _IGNORED = {
     "n_producer_threads",
-    "treat_undecryptable_as_plaintext",
-    "max_wait_per_decrypt",
-    "max_initial_wait_per_decrypt",
     "kafkacrypto",
     "producer_topic_name",
 }
@@ -124,6 +124,7 @@ class Options:
         """What the service needs to know, and the options that it is to use, as on a command line."""
         values = {**self._values, "mode": self.mode, "output_dir": self.output_dir, "n_threads": self.n_threads}
         values["filepath_regex"] = _pattern(self.regex)
+        values["treat_undecryptable_as_plaintext"] = values["treat_undecryptable_as_plaintext"] or None
         del values["n_consumer_threads"]
         given = {_KEYWORDS[keyword]: str(value) for keyword, value in values.items() if value not in (None, "")}
         if self.config is not None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from openmsi_processor.classes.connection import Connection, Message, working_on
 from openmsi_processor.classes.files import DownloadDataFile
 from openmsi_processor.classes.printing import Printed
+from openmsi_processor.classes.undecryptable import UndecryptableMessage, Undecrypted
 from openmsi_processor.data_file import DataFile
 from openmsi_processor.result import Result, Retry
 from openmsi_processor.worker.answer import answer_of
@@ -33,6 +34,7 @@ class Processor(Protocol):
     logger: Any
     _output_dir: Path
     datafile_type: type[DownloadDataFile]
+    topic_name: str
     files_in_progress_by_path: dict[Path, DownloadDataFile]
     control_command_queue: "queue.Queue[str]"
 
@@ -48,6 +50,8 @@ class Processor(Protocol):
     def _openmsi_note(self, datafile: DownloadDataFile) -> None: ...
 
     def _mismatched_hash_callback(self, datafile: Any, lock: Any) -> None: ...
+
+    def _undecryptable_message_callback(self, msg: Any) -> None: ...
 
 
 def serve(processor: Processor, connection: Connection, about: Mapping[str, Any]) -> None:
@@ -94,10 +98,14 @@ def answer_to(processor: Processor, message: Message) -> Answer:
 
 def _work(processor: Processor, connection: Connection) -> None:
     while (message := connection.files.get()) is not None:
-        with working_on(message[0]["facts"]["path"]):
-            if message[0]["do"] == "wrong":
-                _mismatched(processor, message)
-                continue
+        with working_on(message[0]["facts"].get("path", "")):
+            match message[0]["do"]:
+                case "wrong":
+                    _mismatched(processor, message)
+                    continue
+                case "undecryptable":
+                    _undecryptable(processor, message)
+                    continue
             head, blobs = answer_to(processor, message)
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):  # replaced, closed, or of a kind of the user's own
@@ -140,6 +148,24 @@ def _mismatched(processor: Processor, message: Message) -> None:
         processor._mismatched_hash_callback(_datafile(processor, message), processor.lock)
     except Exception as error:
         processor.logger.error("the callback for a file with wrong bytes has failed: %s", error, exc_info=error)
+
+
+def _undecryptable(processor: Processor, message: Message) -> None:
+    facts, (key, value, *headers) = message[0]["facts"], message[1]
+    try:
+        processor._undecryptable_message_callback(
+            UndecryptableMessage(
+                processor.topic_name,
+                facts["partition"],
+                facts["offset"],
+                facts["timestamp"],
+                list(zip(facts["headers"], headers, strict=True)),
+                Undecrypted(key) if facts["keyed"] else None,
+                Undecrypted(value),
+            )
+        )
+    except Exception as error:
+        processor.logger.error("the callback for an undecryptable message has failed: %s", error, exc_info=error)
 
 
 def _script() -> Path:

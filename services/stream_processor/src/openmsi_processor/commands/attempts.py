@@ -13,10 +13,10 @@ from openmsi_core.generation import Verdict, judge
 from openmsi_core.paths import RelativePath
 from openmsi_processor.commands.entries import Entry, Trying
 from openmsi_processor.commands.local_files import complete_file, drop
-from openmsi_processor.commands.looking import Made
 from openmsi_processor.commands.saying import say
 from openmsi_processor.destination import ProcessingDestination
 from openmsi_processor.processed import Processed
+from openmsi_processor.result_topic import Made
 
 _log = logging.getLogger(__name__)
 

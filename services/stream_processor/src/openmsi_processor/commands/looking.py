@@ -9,9 +9,10 @@ from confluent_kafka.admin import AdminClient
 from openmsi_core.bystander import COMMITTED, EVERYTHING, LATEST, offsets
 from openmsi_core.errors import BrokerUnreachable, Undone
 from openmsi_core.kafka_errors import raise_fatal, translate
+from openmsi_processor.result_topic import MADE_OF, Made, secret_mark
 
-Made = tuple[str, str, str]
-"""Path, SHA-512 and upload id of the file that a result was made of."""
+Marks = Collection[tuple[str, ...]]
+"""What results say that they were made of, each in the clear or as a `secret_mark`."""
 
 _ASK_SECONDS = 10.0
 _OPEN_SECONDS = 120.0  # that a transaction of another program may last
@@ -28,7 +29,7 @@ def ends_of(admin: AdminClient, topic: str, partitions: Collection[int], level: 
     return {number: offset for number, (offset, _) in found.items()}
 
 
-def results_since(consumer: Consumer, admin: AdminClient, topic: str, starts: Mapping[int, int]) -> set[Made]:
+def results_since(consumer: Consumer, admin: AdminClient, topic: str, starts: Mapping[int, int]) -> Marks:
     """What the results are made of that are committed from ``starts`` (partition → offset) to where the topic ends now.
 
     ``consumer`` says where a partition ends. Blocks, also while other programs have transactions open there: theirs
@@ -38,7 +39,7 @@ def results_since(consumer: Consumer, admin: AdminClient, topic: str, starts: Ma
     _wait_for_open_transactions(admin, topic, now)
     left = {number for number, start in starts.items() if start < now[number]}
     consumer.assign([TopicPartition(topic, number, starts[number]) for number in left])
-    found: set[Made] = set()
+    found: set[tuple[str, ...]] = set()
     heard = time.monotonic()
     while left:
         message = consumer.poll(1.0)
@@ -72,8 +73,15 @@ def _wait_for_open_transactions(admin: AdminClient, topic: str, ends: Mapping[in
         time.sleep(_PAUSE_SECONDS)
 
 
-def _made_of(message: Message) -> Made:
+def was_made(made: Made, marks: Marks, secret: str) -> bool:
+    """Whether one of ``marks`` is of the file ``made``."""
+    return made in marks or (secret_mark(secret, made).decode(),) in marks
+
+
+def _made_of(message: Message) -> tuple[str, ...]:
     headers = dict(message.headers() or [])
+    if MADE_OF in headers:
+        return (_text(headers[MADE_OF]),)
     path, sha512, upload = (headers.get(f"openmsi-{name}", b"") for name in ("path", "sha512", "upload"))
     return _text(path), _text(sha512), _text(upload)
 

@@ -19,6 +19,16 @@ _TRANSACTION_MS = 30_000
 _PATIENCE_SECONDS = 45.0  # longer than that
 
 
+def tell_of_keys(settings: ProcessorSettings) -> None:
+    """Say what becomes of encrypted results once the program has ended."""
+    if settings.node is not None and settings.producer_topic_name is not None:
+        _log.warning(
+            "from now on nobody hands out the keys of these results: a reader that has not asked yet can read them only"
+            " while openmsi key-server runs with the node %s",
+            settings.node.name,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A producer's transactions; results go into them where there is a topic for results."""
@@ -38,7 +48,13 @@ def transactions(
     """
     topic = settings.producer_topic_name or settings.topic_name
     opened = result_producer(
-        settings.producer, topic, transactional_id, _TRANSACTION_MS, Troubles(_log.warning), service
+        settings.producer,
+        topic,
+        transactional_id,
+        _TRANSACTION_MS,
+        Troubles(_log.warning),
+        service,
+        settings.output,
     )
     if opened is None:
         yield None

@@ -24,6 +24,7 @@ from openmsi_core.errors import BadInput, ConfigError, Retryable
 from openmsi_core.locks import try_lock
 from openmsi_core.service import Service, run
 from openmsi_processor.commands.crews import Code, Working, working
+from openmsi_processor.commands.opening import tell_of_keys
 from openmsi_processor.commands.options import OneShotSettings, add_settings, settings_arguments
 from openmsi_processor.commands.plan import Order
 from openmsi_processor.commands.replaying import Replaying
@@ -39,6 +40,7 @@ _PASSED_ON = (
     "n_threads",
     "processing_timeout",
     "memory_limit",
+    "max_wait_per_decrypt",
     "config",
     "state_dir",
     "logger_stream_level",
@@ -103,6 +105,7 @@ def _run(asked: _Asked, settings: ProcessorSettings, service: Service) -> None:
         if not replaying.finished:
             raise BadInput("stopped before the end: the same command goes on where this one was")
         shutil.rmtree(order.folder, ignore_errors=True)
+        tell_of_keys(settings)
     if replaying.failed:
         raise BadInput(
             f"{replaying.failed} files are in quarantine by now: openmsi quarantine list {settings.output} says why"

@@ -13,6 +13,7 @@ from openmsi_core.placing import Folder
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.receive import Receiver
+from openmsi_core.records import Locked
 from openmsi_core.service import Service, Status
 from openmsi_core.staging import Staging
 from openmsi_core.topic import wait_for_topic
@@ -30,6 +31,15 @@ from openmsi_processor.settings import ProcessorSettings
 _log = logging.getLogger(__name__)
 
 _PREFETCH_BYTES = 24 << 20
+_KEY_SECONDS = 60.0  # for which a key is waited for, unless told otherwise: somebody sits there and waits
+_KNOWN_SECONDS = 1.0  # the same for keys that were waited for already
+
+
+class _Aside(Quarantine):
+    """Nothing stays of it: what could not be decrypted was counted before, and lies in the topic."""
+
+    def undecryptable(self, locked: Locked, reason: str) -> None:
+        """As `Quarantine.undecryptable`."""
 
 
 class Replaying:
@@ -65,7 +75,9 @@ class Replaying:
                 plan = begin(consumer, order, self._topic, info.partitions)
                 if plan.resumed:
                     _log.info("going on with a replay that did not come to its end")
-                found = scan(consumer, self._topic, plan.span, order.wanted, self._tick, service.cipher)
+                found = scan(
+                    consumer, self._topic, plan.span, order.wanted, self._tick, service.cipher, self._key_seconds
+                )
             if found is None:
                 return
             destination = self._read(opened, processed, found, len(plan.span.starts))
@@ -123,6 +135,7 @@ class Replaying:
             start="earliest",
             sharing="nobody",
             on_lost_offsets="continue",
+            key_seconds=_KNOWN_SECONDS,
         )
         Receiver(
             make_consumer(
@@ -133,7 +146,7 @@ class Replaying:
             ),
             destination,
             staging,
-            Quarantine(self._order.folder, self._topic),
+            _Aside(self._order.folder, self._topic),
             self._troubles,
             opened.transaction,
             policy,
@@ -160,6 +173,17 @@ class Replaying:
             found.incomplete,
             self._in_quarantine,
         )
+        if found.locked:
+            _log.warning(
+                "left out: all files of which %d records belong to, for nobody gave their keys: start whoever sent"
+                " them, or openmsi key-server with that node, and replay once more",
+                found.locked,
+            )
+
+    @property
+    def _key_seconds(self) -> float:
+        named = {"max_wait_per_decrypt", "max_initial_wait_per_decrypt"} & self._settings.model_fields_set
+        return self._settings.key_seconds if named else _KEY_SECONDS
 
     def _tick(self) -> bool:
         self._service.beat(Status(waiting_for="what is in the topic"))

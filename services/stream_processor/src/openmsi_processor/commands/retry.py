@@ -20,6 +20,7 @@ from openmsi_core.errors import BadInput, BrokerUnreachable, ConfigError, Retrya
 from openmsi_core.service import Service, run
 from openmsi_processor.commands.crews import Code, working
 from openmsi_processor.commands.entries import Entry, entries
+from openmsi_processor.commands.opening import tell_of_keys
 from openmsi_processor.commands.options import OneShotSettings, add_settings, settings_arguments
 from openmsi_processor.commands.retrying import retry_all
 from openmsi_processor.commands.saying import say
@@ -95,5 +96,6 @@ def _retry(found: Sequence[Entry], settings: ProcessorSettings, service: Service
             raise BrokerUnreachable(f"{error}: the same command goes on where this one was") from None
         except Retryable as error:
             raise ConfigError(str(error)) from None
+    tell_of_keys(settings)
     if stays:
         raise BadInput(f"{stays} of {len(mine)} files stay in quarantine")

@@ -23,11 +23,12 @@ from openmsi_core.status import Status
 from openmsi_processor.commands.attempts import Attempts, Outcome, tell
 from openmsi_processor.commands.crews import Working
 from openmsi_processor.commands.entries import Entry, Trying
-from openmsi_processor.commands.looking import Made, ends_of, results_since
+from openmsi_processor.commands.looking import ends_of, results_since, was_made
 from openmsi_processor.commands.opening import Opened, transactions
 from openmsi_processor.destination import ProcessingDestination
 from openmsi_processor.output import Output
 from openmsi_processor.processed import Processed
+from openmsi_processor.result_topic import Made
 from openmsi_processor.settings import ProcessorSettings
 
 _log = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ def retry_all(entries: Sequence[Entry], settings: ProcessorSettings, service: Se
         admin = make_admin(settings.consumer)
         made: set[Made] = set()
         for topic, starts in _looks(entries).items():
-            made |= results_since(consumer, admin, topic, starts)
+            marks = results_since(consumer, admin, topic, starts)
+            made |= {each.made for each in entries if was_made(each.made, marks, instance_id(own))}
         memory = stack.enter_context(_memory_of_service(settings, work))
         staging = prepare(settings.output)
         stack.callback(staging.close)

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,13 +16,15 @@ from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.errors import Undone, UsageError
 from openmsi_core.generation import Generation, Verdict, Version, judge
 from openmsi_core.kafka_errors import raise_fatal, translate
+from openmsi_core.late_keys import LateKeys
 from openmsi_core.paths import RelativePath
-from openmsi_core.records import Piece, Reader
+from openmsi_core.records import Arrival, Locked, Piece, Reader
 
 _log = logging.getLogger(__name__)
 
 _ASK_SECONDS = 15.0
 _SILENCE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.1
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -76,6 +78,8 @@ class Found:
     """Versions that do not win."""
     incomplete: int = 0
     """Files that are not there as a whole."""
+    locked: int = 0
+    """Encrypted records whose key nobody has given; nothing is known of their files."""
 
 
 def scan(
@@ -85,32 +89,54 @@ def scan(
     wanted: Callable[[RelativePath], bool],
     tick: Callable[[], bool],
     cipher: Cipher = PLAIN,
+    key_seconds: float = 0.0,
 ) -> Found | None:
-    """Read all of ``span``; None as soon as ``tick``, which is called every second, says so. Raises Undone, Fatal."""
+    """Read all of ``span``; None as soon as ``tick``, which is called every second, says so. Raises Undone, Fatal.
+
+    A key that is missing is waited for, ``key_seconds`` at most.
+    """
     at, files, found = dict(span.starts), _Files(), Found()
     consumer.assign([TopicPartition(topic, number, offset) for number, offset in at.items()])
     heard = time.monotonic()
+    late, waited = LateKeys(cipher, topic, key_seconds), False
+
+    def take(arrivals: Iterable[Arrival]) -> None:
+        for arrival in arrivals:
+            found.locked += isinstance(arrival, Locked)
+            if isinstance(arrival, Piece) and wanted(arrival.generation.path):
+                files.add(arrival, found)
+
     with _decoders() as pool:
         reader = Reader(consumer, pool, topic, cipher)
-        while any(at[number] < end for number, end in span.ends.items()):
-            incoming, errors = reader.read(1.0)
+        while (unread := any(at[number] < end for number, end in span.ends.items())) or late:
+            if unread and not late.full:
+                incoming, errors = reader.read(_PAUSE_SECONDS if late else 1.0)
+            else:
+                incoming, errors = [], []
+                waited = waited or _say_waiting(len(late), key_seconds)
+                time.sleep(_PAUSE_SECONDS)
             for each in incoming:
                 arrival = each.arrival.result()
                 number, offset = arrival.record.partition, arrival.record.offset
-                inside = at[number] <= offset < span.ends[number]
-                if inside and isinstance(arrival, Piece) and wanted(arrival.generation.path):
-                    files.add(arrival, found)
+                if at[number] <= offset < span.ends[number]:
+                    take(late.take(arrival))
                 at[number] = max(at[number], offset + 1)
+            take(late.look())
             for error, number in errors:
                 _obey(error, number, consumer, topic, span, at)
             if tick():
                 return None
-            if incoming or errors:
+            if incoming or errors or late:
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_SECONDS:
                 raise Undone("nothing comes from the broker")
     found.incomplete = len(files.open)
     return found
+
+
+def _say_waiting(records: int, seconds: float) -> bool:
+    _log.info("waiting for the keys of %d records, %g s at most", records, seconds)
+    return True
 
 
 class _Files:
@@ -130,7 +156,7 @@ class _Files:
             file = OpenFile(generation, piece.version, 0.0)
             self.open.open(file)
         places = self._places.setdefault(generation, {})
-        places[record.partition] = record.offset + 1
+        places[record.partition] = max(record.offset + 1, places.get(record.partition, 0))
         if not file.has(piece.chunk.index):
             self.open.add(file, piece.chunk, 0.0)
         if piece.version.logged > file.version.logged:
