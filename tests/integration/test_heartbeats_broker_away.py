@@ -29,7 +29,7 @@ def test_while_their_own_broker_is_away_counts_wait_and_files_do_not(
         uploader.says("WARNING heartbeat topic")
     back = datetime.now(UTC)
     (own_kafka.thaw if how == "freeze" else own_kafka.start)()
-    wait_for(lambda: settled(heartbeats(own_kafka.bootstrap, beats))["n_messages_produced"] == 12, "the rest", 60)
+    wait_for(lambda: settled(heartbeats(own_kafka.bootstrap, beats)).get("n_messages_produced") == 12, "the rest", 60)
     drop(tmp_path / "data", 2)
     wait_for(lambda: produced(kafka, topic)["n_messages_produced"] == 14, "two more")
     assert uploader.stop() == 0

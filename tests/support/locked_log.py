@@ -225,7 +225,7 @@ class LockedMember:
         """Somebody removes all staged files."""
         for file in self.staging.own.iterdir():
             if file.name not in ("lock", "journal.json"):
-                file.unlink()
+                file.unlink(missing_ok=True)  # a thread may just have delivered it
 
     def end(self) -> None:
         """End as kill -9 does: locks drop, nothing is said; threads may have come to their end."""

@@ -64,14 +64,14 @@ def test_a_flood_of_keys_that_nobody_has_fits_into_a_request(pair: Pair) -> None
     def record(number: int) -> bytes:
         return b"\x01" + bytes(msgpack.packb([number.to_bytes(32), bytes(16), b"x" * 16], use_bin_type=True))
 
-    for number in range(3000):
+    for number in range(12_000):
         assert isinstance(pair.receiver.decrypt("a", "value", record(number)), Missing)
     asked = pair.receiver._keys._cwaits["a"]
-    assert len(asked) == 1000
-    for number in range(1000):
+    assert len(asked) == 10_000
+    for number in range(10_000):
         pair.receiver.give_up("a", Missing(number.to_bytes(32)))
     assert not asked
-    pair.receiver.decrypt("a", "value", record(2999))
+    pair.receiver.decrypt("a", "value", record(11_999))
     assert len(asked) == 1
 
 
