@@ -8,6 +8,8 @@ import pytest
 from tests.support.broker import Broker
 from tests.support.crew import Start, Workers
 from tests.support.downloading import Downloads
+from tests.support.encrypted_lab import Lab
+from tests.support.encrypting import Nodes
 from tests.support.processing import Processors
 from tests.support.reading_back import Receiver
 from tests.support.sending import Sender
@@ -89,3 +91,25 @@ def watch(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Watch]:
 def beats(kafka: Broker) -> str:
     """A topic for heartbeats."""
     return kafka.create_topic(partitions=1)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Nodes:
+    """A root key, to make nodes with."""
+    return Nodes(tmp_path / "nodes")
+
+
+@pytest.fixture
+def uploads(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Uploads]:
+    """Uploaders of a folder of their own to ``topic``; those still running at the end are killed."""
+    made = Uploads(kafka.bootstrap, topic, tmp_path / "lab")
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def lab(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Lab]:
+    """Uploaders with nodes of their own, and a node for a reader of ``topic``."""
+    made = Lab(kafka, topic, tmp_path)
+    yield made
+    made.kill()

@@ -1,11 +1,9 @@
 """`openmsi doctor` of an encrypted topic: the node, the topics for keys, and who can answer. It changes nothing."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgpack
-import pytest
 from confluent_kafka import Producer
 
 from openmsi_core.encryption.certificates import standing_of
@@ -16,18 +14,6 @@ from tests.support.encrypting import Nodes, section
 from tests.support.operating import DOWNLOADER, UPLOADER, doctor, lines
 from tests.support.running import Program, wait_for
 from tests.support.telling import Uploads
-
-
-@pytest.fixture
-def nodes(tmp_path: Path) -> Nodes:
-    return Nodes(tmp_path / "nodes")
-
-
-@pytest.fixture
-def uploads(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Uploads]:
-    made = Uploads(kafka.bootstrap, topic, tmp_path / "lab")
-    yield made
-    made.kill()
 
 
 def upload(uploads: Uploads, node: Node) -> Program:

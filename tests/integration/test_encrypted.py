@@ -3,10 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.perf.watching import peak_memory
 from tests.support.broker import Broker, unique
@@ -17,13 +14,6 @@ from tests.support.reports import records
 from tests.support.running import QUICK_SESSION, wait_for
 
 MB = 1_000_000
-
-
-@pytest.fixture
-def lab(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Lab]:
-    made = Lab(kafka, topic, tmp_path)
-    yield made
-    made.kill()
 
 
 def test_files_travel_and_nobody_else_reads_them(kafka: Broker, topic: str, lab: Lab, downloads: Downloads) -> None:

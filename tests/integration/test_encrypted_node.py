@@ -23,18 +23,6 @@ GRACE = 20.0
 
 
 @pytest.fixture
-def nodes(tmp_path: Path) -> Nodes:
-    return Nodes(tmp_path / "nodes")
-
-
-@pytest.fixture
-def uploads(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Uploads]:
-    made = Uploads(kafka.bootstrap, topic, tmp_path / "lab")
-    yield made
-    made.kill()
-
-
-@pytest.fixture
 def programs(kafka: Broker, tmp_path: Path) -> Iterator[Programs]:
     made = Programs(kafka.bootstrap, tmp_path / "programs")
     yield made

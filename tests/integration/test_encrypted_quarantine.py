@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -36,13 +35,6 @@ def nodes(tmp_path: Path, topic: str) -> Nodes:
     made.make("up", "producer", topic)
     made.make("down", "consumer", topic)
     return made
-
-
-@pytest.fixture
-def uploads(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Uploads]:
-    made = Uploads(kafka.bootstrap, topic, tmp_path / "lab")
-    yield made
-    made.kill()
 
 
 def config(nodes: Nodes, name: str) -> str:

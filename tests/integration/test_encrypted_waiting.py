@@ -2,10 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from tests.support.broker import Broker, unique
 from tests.support.downloading import Downloads
@@ -15,13 +11,6 @@ from tests.support.reports import records
 from tests.support.running import QUICK_SESSION, wait_for
 
 MB = 1_000_000
-
-
-@pytest.fixture
-def lab(kafka: Broker, topic: str, tmp_path: Path) -> Iterator[Lab]:
-    made = Lab(kafka, topic, tmp_path)
-    yield made
-    made.kill()
 
 
 def test_a_dead_producer_delays_nobody_and_loses_nothing(

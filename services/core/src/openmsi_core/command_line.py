@@ -17,7 +17,14 @@ _NO_NONE = "\0"
 NOT_OPTIONS = frozenset({"broker", "producer", "consumer", "heartbeat", "log", "s3", "node", "notices"})
 """Fields filled from the config file only: no secret ever stands on a command line."""
 
-_METAVARS = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "PATH", "Pattern[str]": "REGEX"}
+_METAVARS = {
+    "str": "TEXT",
+    "int": "NUMBER",
+    "float": "NUMBER",
+    "Path": "PATH",
+    "Pattern[str]": "REGEX",
+    _NO_NONE: "TEXT",  # of an option that has no effect
+}
 
 
 class Parser(argparse.ArgumentParser):

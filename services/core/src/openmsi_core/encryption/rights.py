@@ -62,12 +62,13 @@ def check_rights(admin: AdminClient, wanted: Rights, seconds: float) -> None:
     ]
     if missing:
         raise ConfigError(
-            f"this user lacks rights on the broker, ask whoever runs it for {', '.join(missing)} (docs/encryption.md)"
+            f"this user lacks rights on the broker, ask whoever runs it for {', '.join(missing)}"
+            " (docs/encryption-rights.md)"
         )
     if absent:
         raise ConfigError(
             f"the topics {', '.join(absent)} are missing, and we may not make them: have them made, with one"
-            " partition each (docs/encryption.md)"
+            " partition each (docs/encryption-operations.md)"
         )
 
 
