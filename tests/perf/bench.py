@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.perf import bare
+from tests.perf.bench_broker import bench_broker
 from tests.perf.watching import cpu_seconds, peak_memory
-from tests.support.broker import Broker, jars_folder
+from tests.support.broker import Broker
 from tests.support.running import Program, wait_for
 
 _MB = 1_000_000
@@ -215,16 +215,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller files")
     parser.add_argument("parts", nargs="*", default=["large", "small", "latency", "idle"])
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_DIR")))
-    broker = Broker(folder / "kafka", jars_folder())
-    try:
-        broker.start()
+    with bench_broker() as (folder, broker):
         bench = Bench(folder, broker, QUICK if arguments.quick else FULL)
         for part in arguments.parts:
             getattr(bench, part)()
-    finally:
-        broker.stop()
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

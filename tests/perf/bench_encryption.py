@@ -10,15 +10,15 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.perf.bench_broker import bench_broker
 from tests.perf.watching import cpu_seconds, peak_memory
-from tests.support.broker import Broker, jars_folder
+from tests.support.broker import Broker
 from tests.support.encrypting import Nodes, section
 from tests.support.running import Program, wait_for
 
@@ -168,16 +168,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less of everything")
     parser.add_argument("parts", nargs="*", default=["first", "throughput"])
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_DIR")))
-    broker = Broker(folder / "kafka", jars_folder())
-    try:
-        broker.start()
+    with bench_broker() as (folder, broker):
         bench = Bench(folder, broker, QUICK if given.quick else FULL)
         for part in given.parts:
             getattr(bench, part)()
-    finally:
-        broker.stop()
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import argparse
 import os
 import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ from pathlib import Path
 
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
+from tests.perf.bench_broker import bench_broker
 from tests.perf.watching import peak_memory
-from tests.support.broker import Broker, jars_folder
+from tests.support.broker import Broker
 from tests.support.running import Program
 from tests.support.sending import Sender, chunks, upload
 
@@ -187,18 +187,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less of everything")
     parser.add_argument("--rounds", type=int, default=0, help="runs of each (default: 3, quick: 1)")
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_DIR")))
-    broker = Broker(folder / "kafka", jars_folder())
-    try:
-        broker.start()
+    with bench_broker() as (folder, broker):
         bench = Bench(folder, broker, given.rounds or (1 if given.quick else 3))
         bench.overhead(500 if given.quick else 3000)
         bench.latency(50 if given.quick else 300)
         for tree in QUICK if given.quick else FULL:
             bench.throughput(tree)
-    finally:
-        broker.stop()
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ import json
 import os
 import shutil
 import statistics
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.perf import bare_s3
+from tests.perf.bench_broker import bench_broker
 from tests.perf.s3_runs import Place, Run, bare, ours, theirs
-from tests.support.broker import Broker, jars_folder
+from tests.support.broker import Broker
 from tests.support.running import Program
 from tests.support.store import Store
 
@@ -167,22 +167,20 @@ def main() -> None:
     parser.add_argument("--only", choices=[tree.name for tree in FULL], help="one tree only")
     parser.add_argument("--json", type=Path, help="write what was measured to this file")
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_DIR")))
-    broker, store = Broker(folder / "kafka", jars_folder()), Store(folder / "store")
     everything = {}
-    try:
-        broker.start()
-        store.start()
-        bench = Bench(folder, broker, store, given.rounds or (1 if given.quick else 3))
-        for tree in QUICK if given.quick else FULL:
-            if given.only in (None, tree.name):
-                runs = bench.measure(tree)
-                _sum_up(tree, runs)
-                everything[tree.name] = {who: [dataclasses.asdict(run) for run in each] for who, each in runs.items()}
-    finally:
-        store.kill()
-        broker.stop()
-        shutil.rmtree(folder)
+    with bench_broker() as (folder, broker):
+        store = Store(folder / "store")
+        try:
+            store.start()
+            bench = Bench(folder, broker, store, given.rounds or (1 if given.quick else 3))
+            for tree in QUICK if given.quick else FULL:
+                if given.only in (None, tree.name):
+                    runs = bench.measure(tree)
+                    _sum_up(tree, runs)
+                    as_dicts = {who: [dataclasses.asdict(run) for run in each] for who, each in runs.items()}
+                    everything[tree.name] = as_dicts
+        finally:
+            store.kill()
     if given.json:
         given.json.write_text(json.dumps(everything, indent=1))
 

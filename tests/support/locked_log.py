@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,9 +41,6 @@ class LateCipher:
     def __init__(self) -> None:
         self.here: set[int] = set()
         self.asked: set[int] = set()
-
-    def prime(self, topics: Iterable[str]) -> None:
-        """Nothing to do."""
 
     def encrypt(self, _topic: str, _field: Field, content: bytes) -> bytes:
         return sealed(0, content)

@@ -158,6 +158,16 @@ def small() -> Iterator[None]:
         yield
 
 
+def check_versions(destination: MemoryDestination, sent: list[Sent]) -> None:
+    """The winner of each path is in place, and nothing ever went back to an older one."""
+    hashes = {path: version.file_hash for path, (version, _) in destination.placed.items()}
+    assert hashes == winners(sent)
+    order = [each.generation for each in sent]
+    for path in PATHS:
+        ranks = [order.index(each) for each in destination.history if each.path.text == path]
+        assert ranks == sorted(set(ranks)), "an older version replaced a newer one, or one was placed twice"
+
+
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(KINDS), st.integers(1, 6), st.integers(0, 150), st.integers(0, 2**32))
 def test_the_right_version_of_every_file_is_there_at_the_end(kind: str, count: int, steps: int, seed: int) -> None:
@@ -173,10 +183,5 @@ def test_the_right_version_of_every_file_is_there_at_the_end(kind: str, count: i
             check_commit(member, destination)
         finally:
             member.staging.close()
-    hashes = {path: version.file_hash for path, (version, _) in destination.placed.items()}
-    assert hashes == winners(sent)
-    order = [each.generation for each in sent]
-    for path in PATHS:
-        ranks = [order.index(each) for each in destination.history if each.path.text == path]
-        assert ranks == sorted(set(ranks)), "an older version replaced a newer one, or one was placed twice"
+    check_versions(destination, sent)
     event(f"{len(destination.history)} placed")

@@ -23,8 +23,6 @@ class Cipher:
         self.known = set(known)
         self.given_up: list[Missing] = []
 
-    def prime(self, topics: Iterable[str]) -> None: ...
-
     def encrypt(self, _topic: str, field: Field, content: bytes) -> bytes:
         return b"K" + field.encode() + content
 

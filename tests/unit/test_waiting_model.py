@@ -18,7 +18,7 @@ from openmsi_core.generation import Verdict, judge, unfinished
 from openmsi_core.records import Piece, Poison, Record
 from tests.support.locked_log import LockedLog, LockedMember
 from tests.support.receiving import MemoryDestination
-from tests.unit.test_intake_model import KINDS, PARTITIONS, PATHS, Sent, winners, write
+from tests.unit.test_intake_model import KINDS, PARTITIONS, Sent, check_versions, write
 
 KEYS = 5
 DEAD = KEYS - 1
@@ -172,9 +172,4 @@ def test_every_file_is_there_at_the_end_or_comes_with_its_key(dice: random.Rando
         check_commit(member, destination, exact=exact)
     finally:
         member.end()
-    hashes = {path: version.file_hash for path, (version, _) in destination.placed.items()}
-    assert hashes == winners(sent)
-    order = [each.generation for each in sent]
-    for path in PATHS:
-        ranks = [order.index(each) for each in destination.history if each.path.text == path]
-        assert ranks == sorted(set(ranks)), "an older version replaced a newer one, or one was placed twice"
+    check_versions(destination, sent)

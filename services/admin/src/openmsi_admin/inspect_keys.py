@@ -4,13 +4,13 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from openmsi_core.encryption.cipher import Cipher, Field, Missing, is_encrypted
+from openmsi_core.encryption.cipher import Cipher, Field, Missing, Plain, is_encrypted
 from openmsi_core.encryption.exchange import exchange_topics
 from openmsi_core.encryption.node import Node, node_of
 from openmsi_core.encryption.opening import Encryption, opened
@@ -32,24 +32,12 @@ _NOBODY = (
 )
 
 
-class NoKeys:
+class NoKeys(Plain):
     """Plain records are read, encrypted ones are known as such."""
-
-    encrypts = False
-
-    def prime(self, topics: Iterable[str]) -> None:
-        """Nothing to do."""
-
-    def encrypt(self, _topic: str, _field: Field, content: bytes) -> bytes:
-        """As it is."""
-        return content
 
     def decrypt(self, _topic: str, _field: Field, content: bytes) -> bytes | Missing:
         """As it is, or Missing."""
         return _NONE if is_encrypted(content) else content
-
-    def give_up(self, topic: str, missing: Missing) -> None:
-        """Nothing to do."""
 
 
 NO_KEYS = NoKeys()

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 
-from openmsi_core.encryption.exchange import make_exchange_topics
+from openmsi_core.encryption.exchange import wait_for_exchange_topics
 from openmsi_core.encryption.node import Node
-from openmsi_core.encryption.rights import check_rights, needed_to_hand_out
-from openmsi_core.errors import ConfigError, Retryable
-from openmsi_core.kafka import Troubles, make_admin
+from openmsi_core.encryption.rights import needed_to_hand_out
+from openmsi_core.errors import ConfigError
+from openmsi_core.kafka import Troubles
 from openmsi_core.service import Service, run
 from openmsi_core.settings import ProgramSettings
 from openmsi_core.status import Status
@@ -19,7 +19,6 @@ from openmsi_core.status import Status
 _log = logging.getLogger(__name__)
 
 _TURN_SECONDS = 1.0
-_ANSWER_SECONDS = 5.0
 _WAITS = "readers that ask for keys"
 _NO_REPORTS = "no effect: this program encrypts nothing, so that no key is ever used twice"
 Nothing = Annotated[None, BeforeValidator(lambda _: None)]
@@ -63,7 +62,15 @@ def serve(settings: KeyServerSettings, service: Service) -> None:
     assert isinstance(service.cipher, KafkaCryptoCipher)  # because there is a node
     held = service.cipher.held()
     _tell(settings, settings.node, held)
-    _check_rights(settings, list(held), service)
+    wait_for_exchange_topics(
+        settings.producer,
+        list(held),
+        needed_to_hand_out(held),
+        Troubles(_log.warning),
+        service.stop,
+        service.beat,
+        settings.patience,
+    )
     while not service.stop.is_set():
         service.beat(Status(waiting_for=_WAITS))
         service.stop.wait(_TURN_SECONDS)
@@ -87,18 +94,3 @@ def _tell(settings: KeyServerSettings, node: Node, held: dict[str, list[float]])
     wanted = settings.topic_name.partition(".")[0]
     if wanted and wanted not in held:
         _log.warning("the node %s has no keys for topic %s: another node wrote it", node.name, settings.topic_name)
-
-
-def _check_rights(settings: KeyServerSettings, roots: list[str], service: Service) -> None:
-    troubles = Troubles(_log.warning)
-    while not service.stop.is_set():
-        try:
-            admin = make_admin(settings.producer, troubles)
-            make_exchange_topics(admin, roots, troubles)
-            check_rights(admin, needed_to_hand_out(roots), _ANSWER_SECONDS)
-        except Retryable as error:
-            troubles.say(str(error))
-            service.beat(Status(waiting_for=str(error)))
-            service.stop.wait(_TURN_SECONDS)
-        else:
-            return

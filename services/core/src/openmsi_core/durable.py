@@ -11,6 +11,7 @@ from uuid import uuid4
 from openmsi_core.errors import ConfigError, Retryable
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_EVERYBODY = 0o666
 REOPEN = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -59,17 +60,46 @@ def write_file(path: Path, content: bytes | memoryview) -> None:
     """Make ``path`` hold ``content``, whole or not at all; durable on return. Raises OSError."""
     beside = path.with_name(f".{uuid4().hex}")
     try:
-        file = os.open(beside, CREATE, 0o666)
-        try:
-            write_all(file, content, 0)
-            os.fsync(file)
-        finally:
-            os.close(file)
+        _create(beside, content, _EVERYBODY)
         beside.replace(path)
     except OSError:
         beside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def create_file(path: Path, content: bytes | memoryview, mode: int = _EVERYBODY) -> None:
+    """Make the new file ``path`` with ``content``; durable on return.
+
+    ``mode`` is cut by the umask. Raises OSError, also when there is one.
+    """
+    _create(path, content, mode)
+    sync_folder(path.parent)
+
+
+def create_once(path: Path, content: bytes, mode: int = _EVERYBODY) -> None:
+    """Make ``path`` with ``content``, whole, unless another process is quicker; durable on return. Raises OSError."""
+    own = path.with_name(f".{uuid4().hex}")
+    try:
+        _create(own, content, mode)
+        try:
+            os.link(own, path)  # unlike a rename, never replaces what another process has just made
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            own.replace(path)
+    finally:
+        own.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _create(path: Path, content: bytes | memoryview, mode: int) -> None:
+    file = os.open(path, CREATE, mode)
+    try:
+        write_all(file, content, 0)
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def sha512_of(file: Path) -> bytes:

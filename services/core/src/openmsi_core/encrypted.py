@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-from collections.abc import Mapping
 from typing import Any
 
 from openmsi_core.records import Locked, Record
@@ -42,14 +41,13 @@ def topic_in(name: str) -> str | None:
 def facts(locked: Locked) -> dict[str, Any]:
     """All else that is to be known of such a record, as JSON has it; see `headers_of`."""
     record, index = locked.record, locked.missing.key_index
-    headers = locked.headers.items() if isinstance(locked.headers, Mapping) else locked.headers or ()
     return {
         "partition": record.partition,
         "offset": record.offset,
         "timestamp": record.timestamp,
         "has_key": record.key is not None,
         "key_index": index.hex() if isinstance(index, bytes) else str(index),
-        "headers": [(name, _to_text(content)) for name, content in headers],
+        "headers": [(name, _to_text(content)) for name, content in locked.named],
     }
 
 

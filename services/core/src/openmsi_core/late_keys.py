@@ -7,7 +7,6 @@ from openmsi_core.encryption.cipher import Cipher, Missing
 from openmsi_core.records import Arrival, Locked, read
 
 _MOST_BYTES = 64 << 20
-_OVERHEAD = 1024  # bytes of memory that a record takes beside its value
 _LOOK_SECONDS = 0.25
 
 
@@ -46,7 +45,7 @@ class LateKeys:
             yield arrival
         else:
             self._locked.setdefault(arrival.missing, []).append(arrival)
-            self._bytes += _size(arrival)
+            self._bytes += arrival.memory
 
     def look(self) -> Iterator[Arrival]:
         """What was kept, and has a key by now or never will. Asks for keys; does not block."""
@@ -62,12 +61,8 @@ class LateKeys:
 
     def _release(self, missing: Missing) -> list[Locked]:
         records = self._locked.pop(missing, [])
-        self._bytes -= sum(map(_size, records))
+        self._bytes -= sum(locked.memory for locked in records)
         return records
 
     def _read(self, locked: Locked) -> Arrival:
         return read(locked.record, locked.value, locked.headers, self._topic, self._cipher)
-
-
-def _size(locked: Locked) -> int:
-    return len(locked.value) + _OVERHEAD

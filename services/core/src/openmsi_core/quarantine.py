@@ -69,7 +69,7 @@ class Quarantine:
 
     def record(self, record: Record, value: bytes | None, reason: str) -> None:
         """Keep one record's key and value."""
-        entry = self.folder / f"{self._stem}-{record.partition}-{record.offset}"
+        entry = self._entry_of(record)
         with disk_errors(self._root):
             make_folder(entry, self._root)
             if record.key is not None:
@@ -81,7 +81,7 @@ class Quarantine:
     def undecryptable(self, locked: Locked, reason: str) -> None:
         """Keep a record that could not be decrypted, as the two files that OpenMSIStream makes of it."""
         record = locked.record
-        entry = self.folder / f"{self._stem}-{record.partition}-{record.offset}"
+        entry = self._entry_of(record)
         with disk_errors(self._root):
             make_folder(entry, self._root)
             key, value = encrypted.names(self._topic, record)
@@ -181,6 +181,9 @@ class Quarantine:
             (entry / REASON).unlink(missing_ok=True)
             (entry / CONTENT).unlink(missing_ok=True)
             entry.rmdir()
+
+    def _entry_of(self, record: Record) -> Path:
+        return self.folder / f"{self._stem}-{record.partition}-{record.offset}"
 
     def _entry(self, kind: str, generation: Generation) -> Path:
         identity = f"{generation.path}\n{generation.file_hash.hex()}\n{generation.total}\n{generation.upload_id}"

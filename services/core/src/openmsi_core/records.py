@@ -52,6 +52,9 @@ class Poison:
     reason: str
 
 
+_OVERHEAD = 1500  # bytes of memory that a record takes beside what it holds
+
+
 @dataclass(frozen=True, slots=True)
 class Locked:
     """A record whose key is not here yet."""
@@ -60,6 +63,17 @@ class Locked:
     value: bytes
     headers: Headers
     missing: Missing
+
+    @property
+    def named(self) -> Iterable[tuple[str, object]]:
+        """Its headers, in their order."""
+        return self.headers.items() if isinstance(self.headers, Mapping) else self.headers or ()
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes while it waits."""
+        held = sum(len(name) + len(text) for name, text in self.named if isinstance(text, (str, bytes)))
+        return len(self.value) + len(self.record.key or b"") + held + _OVERHEAD
 
 
 Arrival = Piece | Poison | Locked

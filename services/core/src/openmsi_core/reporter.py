@@ -120,12 +120,10 @@ class Reporter:
             self._producer.poll(min(left, 0.1))
 
     def _is_ready(self, seconds: float) -> bool:
-        """Whether there is a cipher, and it is known which partition is ours. Blocks up to ``seconds``.
+        """Whether it is known which partition is ours; there must be a cipher. Blocks up to ``seconds``.
 
         An encrypted key is another every time: where the messages of this program belong, its plain key says.
         """
-        if not self._cipher.done():
-            return False
         if not self._cipher.result().encrypts:
             self._partition = _LEFT_TO_LIBRDKAFKA
         if self._partition is not None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from openmsi_core.durable import sync_folder, this_user, write_file
+from openmsi_core.durable import create_once, this_user
 from openmsi_core.errors import ConfigError
 from openmsi_core.locks import lock
 
@@ -105,7 +105,7 @@ def instance_id(state_dir: Path) -> str:
     path = state_dir / _ID_FILE
     try:
         if not path.exists():
-            _create_once(path, uuid.uuid4().hex)
+            create_once(path, uuid.uuid4().hex.encode())
         text = path.read_text(encoding="ascii", errors="replace")
     except OSError as error:
         raise _unusable(f"the state folder {state_dir}", error) from None
@@ -113,17 +113,3 @@ def instance_id(state_dir: Path) -> str:
         return uuid.UUID(hex=text).hex
     except ValueError:
         raise ConfigError(f"{path} is damaged: restore it, or delete it to begin as a new installation") from None
-
-
-def _create_once(path: Path, text: str) -> None:
-    """Make ``path`` with the content ``text``, durably, unless another process is quicker."""
-    own = path.with_name(f"{path.name}-{uuid.uuid4().hex}")
-    write_file(own, text.encode())
-    try:
-        os.link(own, path)  # unlike a rename, never replaces what another process has just made
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without hard links
-        own.replace(path)
-    own.unlink(missing_ok=True)
-    sync_folder(path.parent)

@@ -22,7 +22,6 @@ from openmsi_core.watermark import Watermark
 
 _MOST_BYTES = 64 << 20
 _MOST_KEYS = 5000  # an honest set-up has some hundred at most; so many still fit into one request for keys
-_OVERHEAD = 1500  # bytes of memory that a record takes beside what it holds
 _LOOK_SECONDS = 0.1
 _MOST_TRIES = 50  # of keys in one look
 _AT_ONCE_BYTES = 8 << 20  # of records that are being decrypted
@@ -99,7 +98,7 @@ class WaitingRoom:
         """Keep a record until its key comes; its offset is held."""
         record = locked.record
         self._watermark.hold(record.partition, record.offset, record)
-        waiting = _Waiting(locked, self._clock(), _size(locked))
+        waiting = _Waiting(locked, self._clock(), locked.memory)
         self._locked.setdefault(locked.missing, deque()).append(waiting)
         self._count += 1
         self._bytes += waiting.size
@@ -244,9 +243,3 @@ class WaitingRoom:
     def _left(self, waiting: _Waiting) -> None:
         self._count -= 1
         self._bytes -= waiting.size
-
-
-def _size(locked: Locked) -> int:
-    headers = locked.headers.items() if isinstance(locked.headers, Mapping) else locked.headers or ()
-    held = sum(len(name) + len(text) for name, text in headers if isinstance(text, (str, bytes)))
-    return len(locked.value) + len(locked.record.key or b"") + held + _OVERHEAD

@@ -104,7 +104,7 @@ class Crew:
         if not self._lasting or worker is None:
             return
         place = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp or None}
-        headers = [(name, text) for name, text in dict(locked.headers or ()).items() if isinstance(text, bytes)]
+        headers = [(name, text) for name, text in dict(locked.named).items() if isinstance(text, bytes)]
         facts = place | {"headers": [name for name, _ in headers], "keyed": record.key is not None}
         contents = [record.key or b"", locked.value, *(text for _, text in headers)]
         worker.send({"do": "undecryptable", "facts": facts}, contents)

@@ -22,7 +22,7 @@ _NEWEST = 3  # records of each partition
 _MOST_PARTITIONS = 32
 _MOST_RECORDS = 5000  # of an exchange topic
 _PATIENCE_SECONDS = 30.0  # within which an answer comes
-_TODO = "start the uploader of the node that used it, or openmsi key-server with that node's folder"
+_REMEDY = "start the uploader of the node that used it, or openmsi key-server with that node's folder"
 
 Index = bytes | int
 
@@ -55,7 +55,7 @@ def judge(seen: Seen, topic: str, now: float) -> Iterator[Finding]:
     waiting = {index: now - at for index, at in seen.asked.items() if now - at > _PATIENCE_SECONDS}
     if waiting and seen.hears_answers:
         since = duration(max(waiting.values()))
-        yield bad(_ABOUT, f"{_keys(len(waiting))} asked for and not handed out for {since}", _TODO)
+        yield bad(_ABOUT, f"{_keys(len(waiting))} asked for and not handed out for {since}", _REMEDY)
     handed = {index: told for index, told in seen.answered.items() if index not in waiting}
     if handed:
         nodes = {node: max(at for at, by in handed.values() if by == node) for _, node in handed.values()}

@@ -1,4 +1,4 @@
-"""Encryption from end to end, as KafkaCrypto does it; only `crypto` and `certificates` know that library."""
+"""Encryption from end to end, as KafkaCrypto does it; only `keys` and `certificates` know that library."""
 
 import logging
 

@@ -1,6 +1,6 @@
 """Who may read and write which topics: certificates, made and looked at.
 
-Beside `crypto` the only module that imports KafkaCrypto. A node's right is one record, signed by a root key: until
+Beside `keys` the only module that imports KafkaCrypto. A node's right is one record, signed by a root key: until
 when, for which topics and uses, and the node's public key.
 """
 

@@ -1,6 +1,5 @@
 """What the rest of the product knows of encryption: records go in, records come out, or a key is missing."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -33,12 +32,6 @@ class Cipher(Protocol):
     def encrypts(self) -> bool:
         """Whether records are anything but plain."""
 
-    def prime(self, topics: Iterable[str]) -> None:
-        """Make ready to write to ``topics``, and hand out, to whoever may have them, the keys used there so far.
-
-        The key of all that is encrypted from now on is durable on return. Raises Fatal.
-        """
-
     def encrypt(self, topic: str, field: Field, content: bytes) -> bytes:
         """``content`` as it travels; no two calls give the same. Raises Fatal when it cannot be made safe."""
 
@@ -57,14 +50,11 @@ class Plain:
 
     encrypts = False
 
-    def prime(self, topics: Iterable[str]) -> None:
-        """Nothing to do."""
-
     def encrypt(self, _topic: str, _field: Field, content: bytes) -> bytes:
         """As it is."""
         return content
 
-    def decrypt(self, _topic: str, _field: Field, content: bytes) -> bytes:
+    def decrypt(self, _topic: str, _field: Field, content: bytes) -> bytes | Missing:
         """As it is. Raises BadFile for what looks encrypted."""
         if is_encrypted(content):
             raise BadFile("it is encrypted: this program needs a [kafkacrypto] section in its config file to read it")

@@ -50,7 +50,7 @@ class KafkaCryptoCipher:
         self._keys.make_ready(reads, writes)
 
     def prime(self, topics: Iterable[str]) -> None:
-        """As `Cipher.prime`."""
+        """Make the keys of all that is written to ``topics`` from now on; durable on return. Raises Fatal."""
         for topic in topics:
             self.encrypt(topic, "value", b"")
 

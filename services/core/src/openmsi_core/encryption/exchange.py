@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from openmsi_core.encryption.rights import CONTROL_TOPICS, check_rights, needed
+from openmsi_core.encryption.rights import CONTROL_TOPICS, Rights, check_rights
 from openmsi_core.errors import BrokerUnreachable, Retryable
 from openmsi_core.kafka import Troubles, make_admin
 from openmsi_core.kafka_errors import translate
@@ -30,8 +30,8 @@ def exchange_topics(topics: Iterable[str]) -> dict[str, dict[str, str]]:
 
 def wait_for_exchange_topics(
     options: Mapping[str, str],
-    reads: Collection[str],
-    writes: Collection[str],
+    topics: Collection[str],
+    rights: Rights,
     troubles: Troubles,
     stop: threading.Event,
     beat: Callable[[Status], None],
@@ -39,14 +39,15 @@ def wait_for_exchange_topics(
 ) -> bool:
     """Make those of `exchange_topics` that are missing, as soon as a broker answers; False when ``stop`` is set before.
 
-    Raises BrokerUnreachable after ``seconds``, ConfigError when topics are missing that we may not make, or rights.
+    ``rights`` are those that this user needs. Raises BrokerUnreachable after ``seconds``, ConfigError when rights are
+    missing, or topics that we may not make.
     """
     until = time.monotonic() + seconds
     while not stop.is_set():
         try:
             admin = make_admin(options, troubles)
-            make_exchange_topics(admin, {*reads, *writes}, troubles)
-            check_rights(admin, needed(reads, writes), _ANSWER_SECONDS)
+            make_exchange_topics(admin, topics, troubles)
+            check_rights(admin, rights, _ANSWER_SECONDS)
         except Retryable as error:
             if time.monotonic() >= until:
                 address = options.get("bootstrap.servers", "")

@@ -1,12 +1,11 @@
 """Making nodes, and the root key that signs them."""
 
 import os
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from openmsi_core.durable import sync_folder
+from openmsi_core.durable import create_once
 from openmsi_core.encryption.certificates import (
     Role,
     deny,
@@ -20,7 +19,7 @@ from openmsi_core.encryption.certificates import (
     standing_of,
 )
 from openmsi_core.encryption.node import Node
-from openmsi_core.encryption.node_files import Owner, install, new_node_config, text_of, write_secret
+from openmsi_core.encryption.node_files import SECRET, Owner, install, new_node_config, text_of
 from openmsi_core.errors import ConfigError
 
 ROOT_FILE = "root.key"
@@ -42,16 +41,7 @@ def make_root(folder: Path) -> Any:
     path = folder / ROOT_FILE
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        own = folder / f".{uuid.uuid4().hex}"
-        write_secret(own, new_key()[0])
-        try:
-            os.link(own, path)  # unlike a rename, never replaces what another process has just made
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links
-            own.rename(path)
-        own.unlink(missing_ok=True)
-        sync_folder(folder)
+        create_once(path, new_key()[0], SECRET)
     try:
         return read_key(path.read_bytes())
     except ValueError:

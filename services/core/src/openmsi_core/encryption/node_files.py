@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from openmsi_core.durable import CREATE, sync_folder, write_all
+from openmsi_core.durable import create_file, sync_folder
 from openmsi_core.encryption.node import Node, held
 
 Owner = tuple[int, int]
 """User id and group id."""
+
+SECRET = 0o600
+"""Mode of a file that its owner alone can read."""
 
 _MAKING = ".making"
 
@@ -37,7 +40,7 @@ def install(
         staged.folder.mkdir(mode=0o700)
         sync_folder(node.folder)  # from here on, what has a name without a .config is known to be unfinished
         for path in staged.files:
-            write_secret(path, contents[path.suffix])
+            create_file(path, contents[path.suffix], SECRET)
             give(path, owner)
         check(staged)
         for made, path in reversed(list(zip(staged.files, node.files, strict=True))):  # nobody uses it without .config
@@ -73,17 +76,6 @@ def make_private_folder(folder: Path, owner: Owner | None) -> None:
         sync_folder(made.parent)
 
 
-def write_secret(path: Path, content: bytes) -> None:
-    """Make ``path``, which only this user can read; durable on return. Raises OSError, also when it is there."""
-    file = os.open(path, CREATE, 0o600)
-    try:
-        write_all(file, content, 0)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    sync_folder(path.parent)
-
-
 def replace(path: Path, content: bytes) -> None:
     """Put ``content`` in the place of what ``path`` has; owner and mode stay. Durable on return. Raises OSError.
 
@@ -92,7 +84,7 @@ def replace(path: Path, content: bytes) -> None:
     before = path.stat()
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)
-    write_secret(beside, content)
+    create_file(beside, content, SECRET)
     give(beside, (before.st_uid, before.st_gid))
     beside.chmod(before.st_mode & 0o7777)
     beside.replace(path)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.encryption.exchange import wait_for_exchange_topics
 from openmsi_core.encryption.node import REVOKED, Node, held
+from openmsi_core.encryption.rights import needed
 from openmsi_core.encryption.watch import FEW_DAYS, day, renew, watched
 from openmsi_core.errors import ConfigError, Fatal
 from openmsi_core.kafka import Troubles, connection_options
@@ -71,7 +72,8 @@ def opened(
             raise ConfigError(f"{MISSING} ({error})") from None
         check_standing(certificates.standing_of(node), wanted)
         troubles = Troubles(_log.warning)
-        if not wait_for_exchange_topics(wanted.options, wanted.reads, wanted.writes, troubles, stop, beat, seconds):
+        topics, rights = {*wanted.reads, *wanted.writes}, needed(wanted.reads, wanted.writes)
+        if not wait_for_exchange_topics(wanted.options, topics, rights, troubles, stop, beat, seconds):
             yield None
             return
         cipher = _open(crypto.KafkaCryptoCipher, wanted)
