@@ -153,8 +153,9 @@ class Intake:
 
     def _open(self, piece: Piece) -> OpenFile | None:
         generation = piece.generation
-        version = piece.version if generation.total == 1 else unfinished(piece.version)
-        verdict = self._verdict(generation.path, version)
+        # A file of one chunk is on its way to `deliver`, which asks anyway.
+        small = generation.total == 1
+        verdict = Verdict.NEWER if small else self._verdict(generation.path, unfinished(piece.version))
         if verdict is Verdict.REPEAT and self._is_delivering_other(generation):
             raise NotYet  # what it repeats is about to be replaced
         if verdict is Verdict.NEWER and self._quarantine.has(generation, piece.version.logged):

@@ -17,7 +17,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -27,8 +27,8 @@ from openmsi_core.assembly import OpenFile
 from openmsi_core.beginning import start_of
 from openmsi_core.commits import Commits
 from openmsi_core.counters import Counters
-from openmsi_core.deliveries import CompleteFile, Deliveries
-from openmsi_core.destination import Destination
+from openmsi_core.deliveries import CompleteFile, Deliveries, Together
+from openmsi_core.destination import Destination, TakesGroups
 from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost, Undone
 from openmsi_core.generation import Generation, Verdict
@@ -49,6 +49,7 @@ from openmsi_core.waiting import WaitingRoom
 _log = logging.getLogger(__name__)
 
 _MEMORY_BYTES = 16 << 20  # of small files on their way to the destination
+_GROUP_FILES = 100  # delivered together: each keeps a descriptor open meanwhile
 _FINISH_SECONDS = 5.0  # with the last commit, below the 10 s that Docker gives by default
 _LONGEST_SILENCE = 2.0  # without a poll, before partitions are paused
 _LOOK_AROUND_SECONDS = 10.0
@@ -82,7 +83,10 @@ class Receiver:
         self._counts = counts or Counters()
         watermark = self._watermark = commits.watermark
         self._intake = Intake(destination, staging, quarantine, watermark, policy.wanted)
-        self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES)
+        together = None
+        if isinstance(destination, TakesGroups):
+            together = Together(_GROUP_FILES, partial(self._deliver_together, destination))
+        self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES, together=together)
         log = f"{policy.topic_id}/{policy.group}" if policy.topic_id and commits.resumes else ""
         self._resume = Resume(self._intake, staging, watermark, log)
         self._shares = policy.sharing == "group" and not commits.resumes
@@ -183,7 +187,7 @@ class Receiver:
         # A rebalance inside the read may have taken, or rewound, partitions whose records are in this very batch.
         taken = [each for each in incoming if self._membership.in_sequence(each.partition)]
         for each in taken:
-            each.arrival.add_done_callback(lambda decoded: self._counts.read(size_of(decoded.result())))
+            each.tell(self._counts.read)
         self._backlog.extend(taken)
         self._last_poll = time.monotonic()
         for error, partition in errors:
@@ -211,7 +215,7 @@ class Receiver:
                     return
             elif self._backlog and most > 0:
                 most -= 1
-                if not self._take(self._backlog[0].arrival.result(), waited=False):
+                if not self._take(self._backlog[0].arrival(), waited=False):
                     return
             else:
                 return
@@ -280,11 +284,27 @@ class Receiver:
         try:
             return self._destination.deliver(file)
         except BadFile as error:
-            content = file.staged if file.data is None else file.data
-            assert content is not None
-            self._quarantine.file(file.generation, content, file.partition, file.version, str(error), error.facts)
-            _log.error("put %s in quarantine: %s", file.generation.path, error)
+            self._refuse(file, error)
             return None
+
+    def _deliver_together(self, group: TakesGroups, files: Sequence[CompleteFile]) -> list[Verdict | Exception | None]:
+        """As `_deliver`, for files that came in one piece."""
+        endings: list[Verdict | Exception | None] = []
+        for file, ending in zip(files, group.deliver_together(files), strict=True):
+            endings.append(ending)
+            if isinstance(ending, BadFile):
+                endings[-1] = None
+                try:
+                    self._refuse(file, ending)
+                except Retryable as error:
+                    endings[-1] = error
+        return endings
+
+    def _refuse(self, file: CompleteFile, error: BadFile) -> None:
+        content = file.staged if file.data is None else file.data
+        assert content is not None
+        self._quarantine.file(file.generation, content, file.partition, file.version, str(error), error.facts)
+        _log.error("put %s in quarantine: %s", file.generation.path, error)
 
     def _read_again(self, generation: Generation, error: StagedBytesLost) -> None:
         _log.warning("%s: %s", generation.path, error)

@@ -1,6 +1,6 @@
 """From Kafka's messages to checked chunks: `poll` and `decode` of the receiver loop."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +15,7 @@ from openmsi_core.generation import Generation, Version, version_of
 Headers = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
 _BATCH_BYTES = 8 << 20
+_SMALL_BYTES = 32 << 10  # a message on average: to have it decoded in another thread would cost more than to decode it
 _MOST_RECORDS = 1000
 _STAMPED: Final = {TIMESTAMP_CREATE_TIME: "produced", TIMESTAMP_LOG_APPEND_TIME: "received"}
 
@@ -88,10 +89,21 @@ def size_of(arrival: Arrival) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message that is being decoded."""
+    """A message that was read, and may still be being decoded."""
 
     partition: int
-    arrival: Future[Arrival]
+    decoded: Arrival | Future[Arrival]
+
+    def arrival(self) -> Arrival:
+        """What it is; blocks while it is being decoded."""
+        return self.decoded.result() if isinstance(self.decoded, Future) else self.decoded
+
+    def tell(self, count: Callable[[int], None]) -> None:
+        """Call ``count`` with its `size_of` as soon as that is known, from any thread."""
+        if isinstance(self.decoded, Future):
+            self.decoded.add_done_callback(lambda decoded: count(size_of(decoded.result())))
+        else:
+            count(size_of(self.decoded))
 
 
 def decode(message: Message, topic: str = "", cipher: Cipher = PLAIN) -> Arrival:
@@ -149,12 +161,15 @@ class Reader:
                 good.append(message)
             else:
                 errors.append((error, _known(message.partition())))
+        average = sum(len(message) for message in good) // max(1, len(good)) + 1
         if good:
-            average = sum(len(message) for message in good) // len(good) + 1
             self._batch = max(1, min(_MOST_RECORDS, _BATCH_BYTES // average))
-        return [
-            Incoming(_known(m.partition()), self._pool.submit(decode, m, self._topic, self._cipher)) for m in good
-        ], errors
+        return [Incoming(_known(m.partition()), self._decode(m, average)) for m in good], errors
+
+    def _decode(self, message: Message, average: int) -> Arrival | Future[Arrival]:
+        if average < _SMALL_BYTES:
+            return decode(message, self._topic, self._cipher)
+        return self._pool.submit(decode, message, self._topic, self._cipher)
 
 
 def _known(number: int | None) -> int:
