@@ -44,7 +44,7 @@ class Partial:
         return start == self.hashed and start not in self.ahead
 
     def extend(self, data: bytes | memoryview, pool: Executor) -> None:
-        """``data``, which `goes_on_with` this and was written, is hashed in ``pool``; blocks for the chunk before it."""
+        """Hash ``data``, which was written and `goes_on_with` this, in ``pool``; blocks for the chunk before it."""
         self.finish_hashing()
         self.hashed += len(data)
         if len(data) < _SMALL_BYTES:
