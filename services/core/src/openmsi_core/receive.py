@@ -17,7 +17,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -27,10 +27,11 @@ from openmsi_core.assembly import OpenFile
 from openmsi_core.beginning import start_of
 from openmsi_core.commits import Commits
 from openmsi_core.counters import Counters
-from openmsi_core.deliveries import CompleteFile, Deliveries, Together
-from openmsi_core.destination import Destination, TakesGroups
+from openmsi_core.deliveries import CompleteFile, Deliveries
+from openmsi_core.delivering import Delivering, Ending
+from openmsi_core.destination import Destination
 from openmsi_core.encryption.cipher import PLAIN, Cipher
-from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost, Undone
+from openmsi_core.errors import Doubted, Retryable, StagedBytesLost, Undone
 from openmsi_core.generation import Generation, Verdict
 from openmsi_core.intake import Intake
 from openmsi_core.kafka import Troubles
@@ -49,7 +50,6 @@ from openmsi_core.waiting import WaitingRoom
 _log = logging.getLogger(__name__)
 
 _MEMORY_BYTES = 16 << 20  # of small files on their way to the destination
-_GROUP_FILES = 100  # delivered together: each keeps a descriptor open meanwhile
 _FINISH_SECONDS = 5.0  # with the last commit, below the 10 s that Docker gives by default
 _LONGEST_SILENCE = 2.0  # without a poll, before partitions are paused
 _LOOK_AROUND_SECONDS = 10.0
@@ -74,7 +74,6 @@ class Receiver:
         cipher: Cipher = PLAIN,
     ) -> None:
         self._consumer = consumer
-        self._destination = destination
         self._staging = staging
         self._quarantine = quarantine
         self._troubles = troubles
@@ -83,12 +82,12 @@ class Receiver:
         self._counts = counts or Counters()
         watermark = self._watermark = commits.watermark
         self._intake = Intake(destination, staging, quarantine, watermark, policy.wanted)
-        together = None
-        if isinstance(destination, TakesGroups):
-            together = Together(_GROUP_FILES, partial(self._deliver_together, destination))
-        self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES, together=together)
         log = f"{policy.topic_id}/{policy.group}" if policy.topic_id and commits.resumes else ""
         self._resume = Resume(self._intake, staging, watermark, log)
+        delivering = Delivering(destination, quarantine, self._resume.wait)
+        self._deliveries = Deliveries[Ending](
+            delivering.deliver, policy.workers, _MEMORY_BYTES, together=delivering.together
+        )
         self._shares = policy.sharing == "group" and not commits.resumes
         place = self._place if self._shares else lambda place: place.offset
         self._membership = Membership(consumer, policy.topic, commits, self._begin, self._finish, self._forget, place)
@@ -275,36 +274,6 @@ class Receiver:
                 else:
                     self._intake.notes[finished.outcome.value if finished.outcome else "quarantined"] += 1
                 self._intake.settled(file, finished.outcome)
-
-    def _deliver(self, file: CompleteFile) -> Verdict | None:
-        """Runs in a delivery thread. None = the file is in quarantine."""
-        if file.sealed is not None:
-            self._resume.wait(file.sealed.path)
-            file.sealed.verify()
-        try:
-            return self._destination.deliver(file)
-        except BadFile as error:
-            self._refuse(file, error)
-            return None
-
-    def _deliver_together(self, group: TakesGroups, files: Sequence[CompleteFile]) -> list[Verdict | Exception | None]:
-        """As `_deliver`, for files that came in one piece."""
-        endings: list[Verdict | Exception | None] = []
-        for file, ending in zip(files, group.deliver_together(files), strict=True):
-            endings.append(ending)
-            if isinstance(ending, BadFile):
-                endings[-1] = None
-                try:
-                    self._refuse(file, ending)
-                except Retryable as error:
-                    endings[-1] = error
-        return endings
-
-    def _refuse(self, file: CompleteFile, error: BadFile) -> None:
-        content = file.staged if file.data is None else file.data
-        assert content is not None
-        self._quarantine.file(file.generation, content, file.partition, file.version, str(error), error.facts)
-        _log.error("put %s in quarantine: %s", file.generation.path, error)
 
     def _read_again(self, generation: Generation, error: StagedBytesLost) -> None:
         _log.warning("%s: %s", generation.path, error)
