@@ -87,12 +87,11 @@ class Ledger:
 
     def find(self, paths: Iterable[str]) -> dict[str, Row]:
         """The rows of those ``paths`` that are known."""
-        found: dict[str, Row] = {}
-        waiting = iter(paths)
-        while batch := list(islice(waiting, _LOOK_UP_AT_ONCE)):
-            found |= self._do(functools.partial(ledger_rows.find, paths=batch))
-            found |= {path: self._unsaved[path] for path in batch if path in self._unsaved}
-        return found
+        return self._find(ledger_rows.find, paths, lambda row: row)
+
+    def find_stats(self, paths: Iterable[str]) -> dict[str, FileStat]:
+        """What those ``paths`` looked like that are known."""
+        return self._find(ledger_rows.find_stats, paths, lambda row: row.stat)
 
     def record(self, path: str, stat: FileStat, sha512: bytes, upload_id: str) -> None:
         """This content of ``path`` was acknowledged in full. Durable after the next `commit`."""
@@ -134,6 +133,19 @@ class Ledger:
         """Close the database; what was not committed is lost."""
         if self._database is not None:
             self._database.close()
+
+    def _find(
+        self,
+        find: Callable[[sqlite3.Connection, list[str]], dict[str, T]],
+        paths: Iterable[str],
+        part: Callable[[Row], T],
+    ) -> dict[str, T]:
+        found: dict[str, T] = {}
+        waiting = iter(paths)
+        while batch := list(islice(waiting, _LOOK_UP_AT_ONCE)):
+            found |= self._do(functools.partial(find, paths=batch))
+            found |= {path: part(self._unsaved[path]) for path in batch if path in self._unsaved}
+        return found
 
     def _notes(self) -> dict[str, Unfinished]:
         return {path: self._unfinished[path] for path in self._noted}

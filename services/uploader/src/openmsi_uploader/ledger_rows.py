@@ -37,12 +37,13 @@ def begin(database: sqlite3.Connection, not_wanted: Iterable[tuple[str, FileStat
 
 def find(database: sqlite3.Connection, paths: Sequence[str]) -> dict[str, Row]:
     """The rows of those ``paths`` that are known."""
-    cursor = database.execute(
-        "SELECT path, size, mtime_ns, ctime_ns, inode, state, sha512, upload_id FROM file"
-        f" WHERE path IN ({','.join('?' * len(paths))})",
-        paths,
-    )
-    return {path: Row(FileStat(*stat), state, sha512, upload_id) for path, *stat, state, sha512, upload_id in cursor}
+    found = _select(database, "path, size, mtime_ns, ctime_ns, inode, state, sha512, upload_id", paths)
+    return {path: Row(FileStat(*stat), state, sha512, upload_id) for path, *stat, state, sha512, upload_id in found}
+
+
+def find_stats(database: sqlite3.Connection, paths: Sequence[str]) -> dict[str, FileStat]:
+    """What those ``paths`` looked like that are known; at a third of the cost of `find`."""
+    return {row[0]: FileStat._make(row[1:]) for row in _select(database, "path, size, mtime_ns, ctime_ns, inode", paths)}
 
 
 def find_unfinished(database: sqlite3.Connection) -> dict[str, Unfinished]:
@@ -73,6 +74,12 @@ def meta(database: sqlite3.Connection, name: str) -> str | None:
 def set_meta(database: sqlite3.Connection, name: str, value: str) -> None:
     """Keep this under a name; part of the caller's transaction."""
     database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def _select(database: sqlite3.Connection, columns: str, paths: Sequence[str]) -> sqlite3.Cursor:
+    # In the order in which they stand in the database: SQLite then goes through it once.
+    places = ",".join("?" * len(paths))
+    return database.execute(f"SELECT {columns} FROM file WHERE path IN ({places})", sorted(paths))
 
 
 def _insert(database: sqlite3.Connection, rows: Iterable[tuple[str, Row]]) -> int:

@@ -11,6 +11,7 @@ from openmsi_core.service import Service, run
 from openmsi_core.state import lock_state_dir
 from openmsi_uploader.director import Director
 from openmsi_uploader.filters import select
+from openmsi_uploader.known import Known
 from openmsi_uploader.ledger import Ledger, open_ledger
 from openmsi_uploader.ranges import Selector
 from openmsi_uploader.settings import WatchSettings
@@ -77,7 +78,7 @@ def first_look(settings: WatchSettings, ledger: Ledger, began_ns: int) -> None:
     if settings.upload_existing:
         ledger.begin([])
         return
-    everything = walk(settings.upload_dir, "", {}, select(None, (), ()), Tally())
+    everything = walk(settings.upload_dir, "", Known(), select(None, (), ()), Tally())
     count = ledger.begin((path, stat) for path, stat in everything if stat.ctime_ns < began_ns)
     _log.info("first start for this folder and topic: %d files that are there already are not sent", count)
     if count:
