@@ -8,6 +8,7 @@ from pathlib import Path
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile
 from openmsi_core.generation import Verdict, Version, judge
+from openmsi_core.log_lines import together
 from openmsi_core.paths import RelativePath
 from openmsi_core.placing import UNMARKED, Folder
 from openmsi_core.placing_together import Candidate, Placing
@@ -37,11 +38,13 @@ class FolderDestination:
     def deliver_together(self, files: Sequence[CompleteFile]) -> list[Verdict | Exception]:
         """As `deliver`, for files of different paths at once: what it would return or raise for each."""
         endings = self._placing.place([_candidate(file) for file in files])
+        with together():
+            for file, ending in zip(files, endings, strict=True):
+                if ending is Verdict.NEWER:
+                    _log.info("placed %s (%d bytes, partition %d)", file.generation.path, file.size, file.partition)
+                elif ending is Verdict.OLDER:
+                    _log.info("dropped an older upload of %s", file.generation.path)
         for file, ending in zip(files, endings, strict=True):
-            if ending is Verdict.NEWER:
-                _log.info("placed %s (%d bytes, partition %d)", file.generation.path, file.size, file.partition)
-            elif ending is Verdict.OLDER:
-                _log.info("dropped an older upload of %s", file.generation.path)
             if ending in (Verdict.OLDER, Verdict.REPEAT) and file.staged is not None:
                 with contextlib.suppress(OSError):
                     file.staged.unlink(missing_ok=True)

@@ -12,8 +12,8 @@ _FILE_BYTES = 5_000_000
 _OLD_FILES = 4
 _MOST_WAITING = 1000
 
-_gathering: int | None = None
-"""The thread whose lines wait at present."""
+_gathering: set[int] = set()
+"""The threads whose lines wait at present."""
 
 
 @contextlib.contextmanager
@@ -22,14 +22,13 @@ def together() -> Iterator[None]:
 
     A line costs little then: what is dear are the calls of the system, and that other threads may run meanwhile. Lines
     of other threads, and from WARNING on, are written at once, after those that wait. Only what is done within moments
-    belongs inside, and nothing that makes what a line tells of durable. One thread at a time does this.
+    belongs inside, and nothing that makes what a line tells of durable.
     """
-    global _gathering  # noqa: PLW0603  # like the handlers, it belongs to the whole process
-    _gathering = threading.get_ident()
+    _gathering.add(threading.get_ident())
     try:
         yield
     finally:
-        _gathering = None
+        _gathering.discard(threading.get_ident())
         for handler in logging.getLogger().handlers:
             handler.flush()
 
@@ -46,7 +45,7 @@ class Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take the line of ``record``."""
         self._waiting.append(self.format(record))
-        waits = record.thread == _gathering and record.levelno < logging.WARNING
+        waits = record.thread in _gathering and record.levelno < logging.WARNING
         if not waits or len(self._waiting) >= _MOST_WAITING:
             self.flush()
 
