@@ -9,7 +9,7 @@ from tests.perf.runs import MB
 from tests.perf.watching import cpu_of_family, peak_memory
 from tests.perf.workloads import equal
 
-_REST_SECONDS = 10.0
+_REST_SECONDS = 5.0
 
 
 def idle(lab: Lab, results: Results, files: int, seconds: float) -> None:

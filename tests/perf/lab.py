@@ -14,8 +14,6 @@ from tests.perf.workloads import Files, equal, write
 from tests.support.broker import Broker
 from tests.support.running import wait_for
 
-_WARM_UP = equal(1, 1 << 29)
-
 
 class Lab:
     """One broker, and a folder on the disk that is measured."""
@@ -23,7 +21,7 @@ class Lab:
     def __init__(self, folder: Path, broker: Broker) -> None:
         self._folder = folder
         self._serial = itertools.count(1)
-        self._admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 3})
+        self._admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 2})
         self.broker = broker
 
     @contextmanager
@@ -58,10 +56,9 @@ class Lab:
         finally:
             shutil.rmtree(folder)
 
-    def warm_up(self) -> None:
+    def warm_up(self, size: int) -> None:
         """Have the broker compiled by its virtual machine, which makes its first GB slower than all later ones."""
-        those = bare.records(_WARM_UP, 1)
-        for _ in range(2):
-            with self.topic(1) as topic:
-                bare.produce_in_window(self.broker.bootstrap, topic, those)
-                bare.consume(self.broker.bootstrap, topic, those)
+        those = bare.records(equal(1, size), 1)
+        with self.topic(1) as topic:
+            bare.produce_in_window(self.broker.bootstrap, topic, those)
+            bare.consume(self.broker.bootstrap, topic, those)

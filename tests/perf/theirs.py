@@ -17,7 +17,7 @@ from tests.perf.workloads import Workload, delivered
 from tests.support.broker import Broker
 
 _START_SECONDS = 60.0
-_PAUSE = 0.2
+_PAUSE = 0.5
 
 
 def upload(place: Place, source: Path, workload: Workload, records: int) -> Run:

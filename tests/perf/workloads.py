@@ -72,9 +72,9 @@ FULL = (
     Workload("deep", "deep tree: 4,096 × 2 KiB", deep(4096), their_seconds=20, traced_files=1024),
 )
 QUICK = (
-    Workload("large", "1 × 256 MiB", [("f0", 256 << 20)], 1, their_seconds=3, traced_size=64 << 20),
-    Workload("medium", "6 × 64 MiB", equal(6, 64 << 20), groups=(2,), traced_files=0),
-    Workload("small", "2,000 × 4 KiB", equal(2000, _SMALL), groups=(2,), their_seconds=3, traced_files=500),
+    Workload("large", "1 × 256 MiB", [("f0", 256 << 20)], 1, traced_files=0),
+    Workload("medium", "4 × 64 MiB", equal(4, 64 << 20), traced_files=0),
+    Workload("small", "2,000 × 4 KiB", equal(2000, _SMALL), groups=(2, 4), their_seconds=2, traced_files=200),
     Workload("records", "200 × 512 KiB", equal(200, 512 << 10), traced_files=0),
     Workload("day", "instrument day: 200 files", instrument_day(200), traced_files=0),
     Workload("deep", "deep tree: 512 × 2 KiB", deep(512), traced_files=0),
