@@ -15,7 +15,7 @@ from tests.perf.results import Results, Who, load
 def plot(results: Results, file: Path) -> None:
     """Write a PNG with a panel for everything that was measured."""
     drawn = list(_panels(results))
-    rows = -(-len(drawn) // 2)
+    rows = max(1, -(-len(drawn) // 2))
     style = mpl.rc_context(
         {"font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left"}
     )
