@@ -77,7 +77,6 @@ class Member:
         self.resume = Resume(self.intake, self.staging, self.watermark, "topic and group")
         self.position = {partition: log.committed[partition] for partition in ours}
         self.position |= self.resume.begin(ours, lambda _: log.committed)
-        self.delivering = Delivering(destination, self.quarantine, self.resume.wait)
         self.waiting: list[CompleteFile] = []
         self.finished: list[tuple[CompleteFile, Verdict | None]] = []
 
@@ -108,7 +107,7 @@ class Member:
             path = self.waiting[number % len(self.waiting)].generation.path
             file = next(each for each in self.waiting if each.generation.path == path)
             try:
-                verdict = self.delivering.deliver(file)
+                verdict = Delivering(self.destination, self.quarantine, self.resume.wait).deliver(file)
             except StagedBytesLost:
                 self._read_again(file.generation)
             else:
