@@ -117,6 +117,38 @@ def test_a_touched_file_is_hashed_again_and_only_its_stat_is_noted(flow: Flow) -
     assert flow.later(100) == []
 
 
+def test_a_file_that_would_look_again_as_it_did_two_versions_ago_is_not_known(flow: Flow) -> None:
+    (flow.folder / "a").write_text("x")
+    first = flow.settled()
+    flow.send(first)
+    assert flow.known.has("a", first.stat)
+    (flow.folder / "a").write_text("xy")
+    second = flow.settled()
+    assert not flow.known.has("a", first.stat)
+    flow.send(second)
+    assert flow.known.has("a", second.stat)
+    assert len(flow.known) == 1
+
+
+def test_while_the_ledger_cannot_be_read_nothing_is_handed_out_and_nothing_is_lost(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    for name in "abc":
+        (flow.folder / name).write_text("x")
+    flow.walk()
+    with monkeypatch.context() as patch:
+        patch.setattr(flow.ledger, "find", fail)
+        assert flow.later() == []
+    assert caplog.text.count("disk I/O error") == 1
+    assert (flow.pending.waiting(flow.now).failing, flow.sending.in_flight) == (3, 0)
+    flow.now += 10
+    flow.sending.commit(flow.now)
+    assert sorted(job.path.text for job in flow.later(0)) == ["a", "b", "c"]
+
+
 def test_ids_of_later_uploads_are_greater(flow: Flow) -> None:
     (flow.folder / "a").write_text("x")
     first = flow.settled()

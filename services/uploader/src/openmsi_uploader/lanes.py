@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 J = TypeVar("J")
 
 _LARGE_AHEAD = 1
-_SMALL_AHEAD = 64
+_SMALL_AHEAD = 256  # what is read until the answers of the broker, which come in bursts, bring more
 
 
 class Lanes(Generic[J]):

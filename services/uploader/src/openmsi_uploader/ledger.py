@@ -8,7 +8,6 @@ A damaged database, whenever it is found to be, is moved aside and named in the 
 sent again, since nobody can say any more what was.
 """
 
-import functools
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -143,7 +142,11 @@ class Ledger:
         found: dict[str, T] = {}
         waiting = iter(paths)
         while batch := list(islice(waiting, _LOOK_UP_AT_ONCE)):
-            found |= self._do(functools.partial(find, paths=batch))
+
+            def look_up(database: sqlite3.Connection, batch: list[str] = batch) -> dict[str, T]:
+                return find(database, batch)
+
+            found |= self._do(look_up)
             found |= {path: part(self._unsaved[path]) for path in batch if path in self._unsaved}
         return found
 

@@ -43,7 +43,9 @@ def find(database: sqlite3.Connection, paths: Sequence[str]) -> dict[str, Row]:
 
 def find_stats(database: sqlite3.Connection, paths: Sequence[str]) -> dict[str, FileStat]:
     """What those ``paths`` looked like that are known; at a third of the cost of `find`."""
-    return {row[0]: FileStat._make(row[1:]) for row in _select(database, "path, size, mtime_ns, ctime_ns, inode", paths)}
+    return {
+        row[0]: FileStat._make(row[1:]) for row in _select(database, "path, size, mtime_ns, ctime_ns, inode", paths)
+    }
 
 
 def find_unfinished(database: sqlite3.Connection) -> dict[str, Unfinished]:

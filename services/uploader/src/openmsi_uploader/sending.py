@@ -25,7 +25,7 @@ from openmsi_uploader.upload_id import UploadIds
 _log = logging.getLogger(__name__)
 
 _MOST_IN_FLIGHT = 1000
-_GROUP_ROWS = 500
+_GROUP_ROWS = 2000
 _GROUP_SECONDS = 0.2
 _RETRY_SECONDS = 5.0
 

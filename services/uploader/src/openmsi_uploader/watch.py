@@ -67,9 +67,7 @@ class Watcher:
     with `go_on`.
     """
 
-    def __init__(
-        self, place: Place, known: Known, tell: Callable[[News], None], look: Callable[[str], None]
-    ) -> None:
+    def __init__(self, place: Place, known: Known, tell: Callable[[News], None], look: Callable[[str], None]) -> None:
         self._place = place
         self._known = known
         self._tell = tell
