@@ -93,3 +93,13 @@ def test_a_topic_that_is_made_anew_begins_anew() -> None:
     assert group.find() == 0
     group.watermark.done(0, 0)
     assert group.watermark.committable(0) == 1
+
+
+@pytest.mark.parametrize(
+    ("committed", "away", "untouched"), [(-1001, False, {0, 1}), (5, False, set()), (-1001, True, set())]
+)
+def test_partitions_of_which_nothing_was_committed(committed: int, away: bool, untouched: set[int]) -> None:
+    """Nobody answers: they may have offsets, which librdkafka will find, or say that there are none."""
+    group = Group(FakeConsumer(offset=committed))
+    group.consumer.away = away
+    assert group.membership.untouched({0, 1}) == untouched

@@ -23,7 +23,7 @@ def beginning(consumer: Consumer, place: TopicPartition, start: str, on_lost: st
     committed = consumer.committed([place], timeout=_ASK_SECONDS)[0].offset
     low, high = consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
     if committed < 0:
-        if start not in _AT_THE_END:
+        if not begins_at_the_end(start):
             return low, 0
         end = TopicPartition(place.topic, place.partition, high)
         consumer.commit(offsets=[end], asynchronous=False)
@@ -36,6 +36,11 @@ def beginning(consumer: Consumer, place: TopicPartition, start: str, on_lost: st
         raise ConfigError(f"{text}; to go on with what is left, start with --on_lost_offsets continue")
     _log.error("%s; going on at offset %d", text, low)
     return low, gone
+
+
+def begins_at_the_end(start: str) -> bool:
+    """Whether ``start`` (librdkafka's ``auto.offset.reset``) says so."""
+    return start in _AT_THE_END
 
 
 def start_of(consumer: Consumer, place: TopicPartition, start: str, on_lost: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
 
 from openmsi_core.beginning import beginning
 from openmsi_core.commits import Commits, places_at
@@ -127,12 +127,18 @@ class Membership:
 
     def committed(self, partitions: Iterable[int]) -> dict[int, int]:
         """What the group has committed, partition → offset; only those of which it has, nothing when nobody answers."""
+        return {place.partition: place.offset for place in self._ask(partitions) if place.offset >= 0}
+
+    def untouched(self, partitions: Iterable[int]) -> set[int]:
+        """Those of which the group has committed nothing; none when nobody answers."""
+        return {place.partition for place in self._ask(partitions) if place.offset == OFFSET_INVALID}
+
+    def _ask(self, partitions: Iterable[int]) -> list[TopicPartition]:
         try:
-            places = self._consumer.committed(self._at(partitions), timeout=_ASK_SECONDS)
+            return self._consumer.committed(self._at(partitions), timeout=_ASK_SECONDS)
         except KafkaException as error:
             _log.debug("the committed offsets cannot be read: %s", error)
-            return {}
-        return {place.partition: place.offset for place in places if place.offset >= 0}
+            return []
 
     def rewind(self, offsets: dict[int, int]) -> None:
         """Read ``offsets`` (partition → offset) again, after the next `seek_back`; may be called inside poll()."""

@@ -21,10 +21,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from openmsi_core.assembly import OpenFile
-from openmsi_core.beginning import start_of
+from openmsi_core.beginning import begins_at_the_end, start_of
 from openmsi_core.commits import Commits
 from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile, Deliveries
@@ -285,7 +285,13 @@ class Receiver:
         self._membership.rewind(offsets)
 
     def _begin(self, partitions: set[int]) -> dict[int, int]:
-        return self._resume.begin(partitions, self._membership.committed)
+        begin = self._resume.begin(partitions, self._membership.committed)
+        if self._commits.resumes and not begins_at_the_end(self._policy.start):
+            # Librdkafka would say so of one after the other, and each would be asked for over a connection on which a
+            # fetch of those before it waits for records.
+            new = self._membership.untouched(partitions - begin.keys())
+            return begin | dict.fromkeys(new, OFFSET_BEGINNING)
+        return begin
 
     def _finish(self, _leaving: set[int]) -> None:
         """Give deliveries that are under way a few seconds."""
