@@ -6,6 +6,7 @@ import threading
 import time
 
 from openmsi_core.kafka import Troubles, make_producer
+from openmsi_core.pace import fitting, pace_for
 from openmsi_core.service import Service
 from openmsi_core.state import instance_id
 from openmsi_core.status import Status
@@ -57,6 +58,7 @@ class Director:
         self._service = service
         self._ledger = ledger
         self._source = instance_id(settings.state_dir)
+        self._pace = pace_for(settings.bandwidth_limit)
         self._inbox: Inbox[Message] = Inbox()
         self._known: dict[str, int] = {}
         self._pending = Pending(max(_LEAST_SETTLE_SECONDS, settings.watchdog_lag_time), SMALL_BYTES)
@@ -72,7 +74,7 @@ class Director:
         )
         continuing = Continuing(self._inbox.put, functools.partial(ask_extent, settings.producer))
         self._uploader = Uploader(
-            root, self._producer, self._inbox.put, continuing, service.counts, selector, service.cipher
+            root, self._producer, self._inbox.put, continuing, service.counts, selector, service.cipher, self._pace
         )
         self._lanes: Lanes[Work] = Lanes(settings.n_threads, lambda work: self._uploader.upload(*work))
         self._sending = Sending(root, self._pending, ledger, self._known, ids, self._lanes)
@@ -158,7 +160,8 @@ class Director:
                 info.cluster_id,
             )
             self._send_all_again()
-        self._sending.target = Target(topic, info.partitions, self._source, self._settings.chunk_size, reached.topic_id)
+        chunk_size = fitting(self._settings.chunk_size, self._pace)
+        self._sending.target = Target(topic, info.partitions, self._source, chunk_size, reached.topic_id)
         self._seeking, self._ever_reached, self._waiting_for = False, True, None
 
     def _send_all_again(self) -> None:

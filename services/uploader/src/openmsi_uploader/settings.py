@@ -11,8 +11,9 @@ from pydantic_settings import CliPositionalArg, NoDecode
 from openmsi_core.chunk import DEFAULT_CHUNK_SIZE
 from openmsi_core.errors import ConfigError, UsageError
 from openmsi_core.settings import ProgramSettings
-from openmsi_core.settings_types import Seconds, Threads, TopicName
+from openmsi_core.settings_types import BandwidthLimit, Seconds, Threads, TopicName
 from openmsi_core.sources import Given, stands_for
+from openmsi_core.timetable import RATE
 
 _MAX_QUEUE_MB = 256
 _READS_NOTHING = "no effect: an uploader reads no topic"
@@ -74,6 +75,7 @@ class WatchSettings(ProgramSettings):
     queue_max_size: float = Field(
         48, gt=0, description=f"megabytes that may wait for the broker, at most {_MAX_QUEUE_MB}"
     )
+    bandwidth_limit: BandwidthLimit | None = Field(None, description=f"most that is sent, {RATE}")
     upload_existing: bool = Field(False, description="also send what is in the folder at the first start")
     watchdog_lag_time: float = Field(3, ge=0, description="seconds a file must stay unchanged before it is sent")
     use_polling_observer: bool = Field(
@@ -129,6 +131,7 @@ class FileSettings(ProgramSettings):
 
     filepath: CliPositionalArg[Path] = Field(description="the file to send")
     chunk_size: ChunkSize = Field(DEFAULT_CHUNK_SIZE, description="bytes of the file in one message")
+    bandwidth_limit: BandwidthLimit | None = Field(None, description=f"most that is sent, {RATE}")
     n_threads: Threads = Field(2, description="no effect: one file is read from its beginning to its end")
     timeout_seconds: Seconds = Field(60, description="seconds to wait for the first answer of a broker")
     serve_keys: float = Field(

@@ -16,6 +16,7 @@ from openmsi_core.counters import Counters
 from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.errors import OpenMSIError
 from openmsi_core.kafka_errors import translate
+from openmsi_core.pace import BESIDE_VALUE, Pace
 from openmsi_core.paths import partition_of
 from openmsi_core.status import size
 from openmsi_uploader.at_broker import Extent
@@ -27,6 +28,8 @@ from openmsi_uploader.target import Target
 from openmsi_uploader.unfinished import WORTH_BYTES, Unfinished
 
 _log = logging.getLogger(__name__)
+
+_SILENT_SECONDS = 2.0
 
 
 class SendsRecords(Protocol):
@@ -65,7 +68,7 @@ class Uploader:
     """Sends files with one producer; `upload` may be called from several threads at once.
 
     Some thread must go on calling `poll`. Without ``continuing``, no upload is noted or continued; without
-    ``selector``, all bytes of a file are sent.
+    ``selector``, all bytes of a file are sent; without ``pace``, as fast as they can be.
     """
 
     def __init__(
@@ -77,9 +80,11 @@ class Uploader:
         counts: Counters | None = None,
         selector: Selector | None = None,
         cipher: Cipher = PLAIN,
+        pace: Pace | None = None,
     ) -> None:
         self._root = root
         self._cipher = cipher
+        self._pace = pace
         self._producer = producer
         self._report = report
         self._continuing = continuing
@@ -170,6 +175,8 @@ class Uploader:
     ) -> None:
         key = self._cipher.encrypt(topic, "key", encode_key(chunk))
         value = self._cipher.encrypt(topic, "value", encode_value(chunk))
+        if self._pace is not None:
+            self._pace.take(len(value) + BESIDE_VALUE, lambda: self._hold_back(flight))
         landed = flight.callback(chunk.index, len(value))
         while True:
             self._check_stop()
@@ -186,6 +193,12 @@ class Uploader:
             else:
                 flight.launched += 1
                 return
+
+    def _hold_back(self, flight: Flight) -> bool:
+        """Whether nothing may go, because the broker does not answer: when it does, all that waits goes at once."""
+        self._check_stop()
+        flight.check()
+        return self.silent_for() > _SILENT_SECONDS
 
     def _check_stop(self) -> None:
         if self._stopping:
