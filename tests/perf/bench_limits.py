@@ -2,7 +2,7 @@
 
 Run with ``make bench-limits``. All that a program exchanges with the broker goes through a relay that counts it, after
 five seconds, so that the first connection and the first reading of a large file are over. ``--seconds`` and ``--rates``
-(MiB/s) take other minutes and rates.
+(MiB/s) take other minutes and rates; no rate at all measures what is on the wire for each byte of a file.
 """
 
 import argparse
@@ -68,18 +68,20 @@ class Bench:
         self._door = broker.doors.get()
         self.relay = Relay(self._door)
 
-    def limited(self, rate: int, name: str, files: dict[str, int]) -> None:
-        """Both directions at ``rate`` bytes a second; ``files`` holds names and sizes, more than fit into the time."""
-        limit = ("--bandwidth_limit", f"{rate}B")
+    def upload(self, rate: int, files: dict[str, int]) -> None:
+        """Upload at ``rate`` bytes a second; ``files`` holds names and sizes, more than fit into the time."""
+        with self._topic_and_data(files) as (topic, data), self._uploader(data, topic, *_limit(rate)) as program:
+            program.says("reached")
+            self._watch("upload", "sent", rate)
+
+    def download(self, rate: int, files: dict[str, int]) -> None:
+        """The same for a download."""
         with self._topic_and_data(files) as (topic, data):
-            with self._uploader(data, topic, *limit) as program:
-                program.says("reached")
-                self._watch("upload", "sent", rate, name)
             with self._uploader(data, topic) as program:
                 wait_for(lambda: program.output.count("INFO  sent ") >= len(files), "the upload", 600)
-            with self._downloader(topic, *limit) as program:
+            with self._downloader(topic, *_limit(rate)) as program:
                 program.says("reading partitions")
-                self._watch("download", "received", rate, name)
+                self._watch("download", "received", rate)
 
     def beside(self, name: str, files: dict[str, int]) -> None:
         """What is on the wire for each byte of a file, without a limit."""
@@ -96,7 +98,7 @@ class Bench:
         each = (sent - total) / len(files)
         print(f"{name}: sent {sent / total:.4f}, received {received / total:.4f} of {total:,} bytes; {each:.0f} a file")
 
-    def _watch(self, what: str, counter: str, rate: int, name: str) -> None:
+    def _watch(self, what: str, counter: str, rate: int) -> None:
         wait_for(lambda: getattr(self.relay, counter) > rate, "the first second", 120)
         time.sleep(_WARM_SECONDS)
         marks = [getattr(self.relay, counter)]
@@ -107,7 +109,7 @@ class Bench:
         whole = (marks[-1] - marks[0]) / self._seconds / rate
         tens = [(later - earlier) / 10 / rate for earlier, later in zip(marks, marks[10:], strict=False)]
         print(
-            f"{what:9}{name:16}{rate / _MIB:8.3f} MiB/s  held to {whole:.4f} over {self._seconds:.0f} s,"
+            f"{what:9}{rate / _MIB:8.3f} MiB/s  held to {whole:.4f} over {self._seconds:.0f} s,"
             f" {min(tens):.3f} … {max(tens):.3f} over 10 s",
             flush=True,
         )
@@ -144,11 +146,16 @@ class Bench:
             shutil.rmtree(self._folder / "out", ignore_errors=True)
 
 
+def _limit(rate: int) -> tuple[str, str]:
+    return "--bandwidth_limit", f"{rate}B"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rates", type=float, nargs="*", default=[0.1, 1.0, 20.0], help="MiB/s")
+    parser.add_argument("--only", choices=["upload", "download"])
     given = parser.parse_args()
     with bench_broker() as (folder, broker):
         bench = Bench(folder, broker, given.seconds)
@@ -157,8 +164,11 @@ def main() -> None:
             bench.beside("4 KiB files", {f"{number:05}": _SMALL_BYTES for number in range(5000)})
         for megabytes in given.rates:
             rate = int(megabytes * _MIB)
-            room = int(rate * (given.seconds + 4 * _WARM_SECONDS))
-            bench.limited(rate, "one large file", {"large": room})
+            files = {"large": int(rate * (given.seconds + 4 * _WARM_SECONDS))}
+            if given.only != "download":
+                bench.upload(rate, files)
+            if given.only != "upload":
+                bench.download(rate, files)
         bench.relay.close()
 
 

@@ -26,7 +26,9 @@ class Bucket:
     def seconds(self, now: float) -> float:
         """How long nothing may go yet; 0 = the next record may."""
         self._fill(now)
-        return 0.0 if self.rate is None else max(0.0, -self._left / self.rate)
+        if self.rate is None or self._left > -1:  # less than a byte: a clock may be too coarse for its time
+            return 0.0
+        return -self._left / self.rate
 
     def spend(self, count: int) -> None:
         """So many bytes go now."""

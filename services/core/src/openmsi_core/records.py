@@ -140,7 +140,7 @@ class Reader:
         self._pool = pool
         self._topic = topic
         self._cipher = cipher
-        self._batch = 1
+        self._batch = 1 if pace is None else 0
         self._pace = pace
         self._clock = clock
         self._polled = clock()

@@ -78,7 +78,7 @@ def _row(word: str) -> dict[int, float | None]:
         raise ValueError(f"{word!r} is neither HH:MM,RATE nor DAY-HH:MM,RATE: write {EXAMPLES}")
     hour, minute = int(found["hour"]), int(found["minute"])
     if hour > 23 or minute > 59:
-        raise ValueError(f"the time in {word!r} is none: hours go from 00 to 23, minutes from 00 to 59")
+        raise ValueError(f"the time in {word!r} is none: write 00:00 to 23:59")
     rate = _rate(found["rate"])
     days = range(7) if found["day"] is None else [_day(found["day"])]
     return {day * _DAY_MINUTES + hour * 60 + minute: rate for day in days}

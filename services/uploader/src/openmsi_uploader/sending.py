@@ -69,7 +69,7 @@ class Sending:
         if self.target is None or self.trouble:
             return
         lines: list[tuple[Callable[[], tuple[str, FileStat] | None], Callable[[Work], None], int]] = [
-            (self._pending.take_large, self._lanes.put_large, self._lanes.large_room),
+            (self._pending.take_large, self._lanes.put_large, self._lanes.large_room(self._pending.next_large)),
             (self._pending.take_small, self._lanes.put_small, self._lanes.small_room),
         ]
         for take, put, room in lines:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
 
 from openmsi_core.chunk import DEFAULT_CHUNK_SIZE
@@ -14,6 +14,7 @@ from openmsi_core.settings import ProgramSettings
 from openmsi_core.settings_types import BandwidthLimit, Seconds, Threads, TopicName
 from openmsi_core.sources import Given, stands_for
 from openmsi_core.timetable import RATE
+from openmsi_uploader.priority import prioritised
 
 _MAX_QUEUE_MB = 256
 _READS_NOTHING = "no effect: an uploader reads no topic"
@@ -26,6 +27,11 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(glob for part in value.split(",") if (glob := part.strip()))
     return value
+
+
+def _order(words: tuple[str, ...]) -> tuple[str, ...]:
+    prioritised(words)
+    return words
 
 
 Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -70,6 +76,11 @@ class WatchSettings(ProgramSettings):
     )
     exclude: Globs = Field(
         (), description="leave out files that match one of these globs (repeat, or separate with commas)"
+    )
+    priority: Annotated[Globs, AfterValidator(_order)] = Field(
+        (),
+        description="send files that match the first of these globs before others, then those that match the next"
+        " (repeat, or separate with commas); small, as the last one = then small files before large ones",
     )
     chunk_size: ChunkSize = Field(DEFAULT_CHUNK_SIZE, description="bytes of a file in one message")
     queue_max_size: float = Field(
