@@ -1,8 +1,8 @@
 """Measures how well `--bandwidth_limit` is held, on the wire, over a minute.
 
 Run with ``make bench-limits``. All that a program exchanges with the broker goes through a relay that counts it, after
-five seconds, so that the first connection and the first reading of a large file are over. ``--seconds`` and ``--rates``
-(MiB/s) take other minutes and rates; no rate at all measures what is on the wire for each byte of a file.
+five seconds, so that the first connection and the first reading of a large file are over. ``--rates`` without a rate
+measures what is on the wire for each byte of a file.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from tests.support.running import Program, wait_for
 
 _MIB = 1 << 20
 _WARM_SECONDS = 5.0
-_SMALL_BYTES = 4096
 
 
 class Relay:
@@ -155,16 +154,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rates", type=float, nargs="*", default=[0.1, 1.0, 20.0], help="MiB/s")
+    parser.add_argument("--file_bytes", type=int, help="size of the files (default: all in one)")
     parser.add_argument("--only", choices=["upload", "download"])
     given = parser.parse_args()
     with bench_broker() as (folder, broker):
         bench = Bench(folder, broker, given.seconds)
         if not given.rates:
             bench.beside("512 KiB records", {"large": 256 * _MIB})
-            bench.beside("4 KiB files", {f"{number:05}": _SMALL_BYTES for number in range(5000)})
+            bench.beside("4 KiB files", {f"{number:05}": 4096 for number in range(5000)})
         for megabytes in given.rates:
             rate = int(megabytes * _MIB)
-            files = {"large": int(rate * (given.seconds + 4 * _WARM_SECONDS))}
+            total = int(rate * (given.seconds + 4 * _WARM_SECONDS))
+            size = given.file_bytes or total
+            files = {f"{number:06}": size for number in range(-(-total // size))}
             if given.only != "download":
                 bench.upload(rate, files)
             if given.only != "upload":
