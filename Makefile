@@ -61,8 +61,8 @@ test-faults: ## tests that break things: a fixed part of what make faults does
 faults: ## break things at random: make faults ROUNDS=500 SEED=1
 	@tools/setup python java versitygw faults
 	.venv/bin/python -m tests.faults.campaign --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
-bench: ## measure rates and delays
-	@tools/setup python java
+bench: ## measure speeds, costs and delays beside bare loops, OpenMSIStream, rclone and cp
+	@tools/setup python java strace openmsistream
 	.venv/bin/python -m tests.perf.bench $(ARGS)
 bench-s3: ## measure the S3 transfer against boto3, rclone and OpenMSIStream
 	@tools/setup python java versitygw openmsistream

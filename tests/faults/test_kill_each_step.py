@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
-from tests.faults.scenarios.kill_each_step import MKDIR, RENAME, SEND, STEPS, UNLINK, both
+from tests.faults.scenarios.kill_each_step import MKDIR, RENAME, SEND, STEPS, both
 from tests.faults.sides import Side
 from tests.faults.strace import KILL, Step
 from tests.faults.world import Route, World, route
@@ -23,11 +23,11 @@ _KILLS = {
     ),
     "downloader": (
         Step("main", "write", 2),  # chunks are staged
-        Step("main", "read", 2),
+        Step("rest", "read", 1),  # the last look at a large file
         Step("rest", "fsync", 1),  # of the file
         Step("rest", RENAME, 1),
-        Step("rest", "fsync", 3),  # of the folder: the file is in place
-        Step("rest", UNLINK, 1),
+        Step("rest", "flock", 2),  # its turn is over: the file is in place
+        Step("rest", "fsync", 3),  # of the folder
     ),
 }
 _ERRORS = {
@@ -40,7 +40,7 @@ _ERRORS = {
     ),
     "downloader": (
         (Step("main", "write", 2), "ENOSPC"),
-        (Step("main", "read", 1), "EIO"),
+        (Step("rest", "read", 1), "EIO"),
         (Step("rest", MKDIR, 1), "EACCES"),
         (Step("rest", RENAME, 1), "EIO"),
         (Step("rest", "fsetxattr", 1), "ENOSPC"),

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.perf.bench_broker import bench_broker
+from tests.perf.runs import MB, Lines, until
 from tests.perf.watching import cpu_seconds, peak_memory
+from tests.perf.workloads import write
 from tests.support.broker import Broker
 from tests.support.encrypting import Nodes, section
 from tests.support.running import Program, wait_for
 
-_MB = 1_000_000
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": "67108864", "MALLOC_TRIM_THRESHOLD_": "268435456"}  # as in the images
 _LOOP = """\
 import sys, time, warnings
@@ -111,33 +112,31 @@ class Bench:
             down = section(self._nodes.make(self._name("down"), "consumer", topic))
         data, out = self._folder / "data", self._folder / "out"
         data.mkdir()
-        block = os.urandom(sizes.size)
         with self._running("DataFileUploadDirectory", str(data), topic, up, "--watchdog_lag_time", "0.1") as uploader:
             uploader.says("reached")
             source = self._folder / "source"
-            source.mkdir()
-            for number in range(sizes.files):
-                (source / f"f{number}").write_bytes(number.to_bytes(8, "big") + block[8:])
+            write(source, [(f"f{number}", sizes.size) for number in range(sizes.files)])
             os.sync()
+            lines = Lines(uploader.log, "INFO  sent ")
             for path in source.iterdir():
                 path.rename(data / path.name)
-            sent = self._rate("INFO  sent ", uploader)
+            sent = self._rate(lines, uploader)
             with self._running("DataFileDownloadDirectory", str(out), topic, down) as downloader:
-                placed = self._rate("INFO  placed ", downloader)
+                placed = self._rate(Lines(downloader.log, "INFO  placed "), downloader)
         for folder in (source, data, out):
             shutil.rmtree(folder)
         for what, (rate, cpu, memory) in (("upload", sent), ("download", placed)):
             kind = "encrypted" if encrypted else "plain"
-            print(f"{what:9} {kind:10} {rate:10.0f} MB/s  {cpu:5.1f} s CPU/GB  peak {memory / _MB:.0f} MB", flush=True)
+            print(f"{what:9} {kind:10} {rate:10.0f} MB/s  {cpu:5.1f} s CPU/GB  peak {memory / MB:.0f} MB", flush=True)
         return sent[0], placed[0]
 
-    def _rate(self, mark: str, program: Program) -> tuple[float, float, int]:
+    def _rate(self, lines: Lines, program: Program) -> tuple[float, float, int]:
         """MB/s between the first and the last of all files, CPU seconds a GB, and the peak of memory."""
         sizes, pid = self._sizes, program.process.pid
-        wait_for(lambda: program.output.count(mark) >= 1, "the first file", 120)
-        first, before, cpu = program.output.count(mark), time.perf_counter(), cpu_seconds(pid)
-        wait_for(lambda: program.output.count(mark) >= sizes.files, "all files", 300)
-        moved = (sizes.files - first) * sizes.size / _MB
+        first = until(lines.count, 1, 120, [program.process])
+        before, cpu = time.perf_counter(), cpu_seconds(pid)
+        assert until(lines.count, sizes.files, 300, [program.process]) == sizes.files, "not all files"
+        moved = (sizes.files - first) * sizes.size / MB
         seconds = time.perf_counter() - before
         return moved / seconds, (cpu_seconds(pid) - cpu) / moved * 1000, peak_memory(pid)
 
@@ -146,7 +145,7 @@ class Bench:
         node = self._nodes.make(self._name("loop"), "producer", "bench")
         command = [sys.executable, "-c", _LOOP, str(node.folder), node.name, self._broker.bootstrap, str(total)]
         done = subprocess.run(command, env={**os.environ, **_MALLOC}, capture_output=True, text=True, check=True)
-        return total / float(done.stdout) / _MB
+        return total / float(done.stdout) / MB
 
     def _name(self, stem: str) -> str:
         self._serial += 1

@@ -7,7 +7,6 @@ takes less, to try the bench itself.
 import argparse
 import os
 import shutil
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +16,12 @@ from pathlib import Path
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from tests.perf.bench_broker import bench_broker
+from tests.perf.runs import MB, Lines, median_ratio, percentile, until
 from tests.perf.watching import peak_memory
 from tests.support.broker import Broker
 from tests.support.running import Program
 from tests.support.sending import Sender, chunks, upload
 
-_MB = 1_000_000
 _WORKERS = 4
 _LIMIT = 300.0
 _CHUNK = 524_288
@@ -80,22 +79,19 @@ class Bench:
                 with self._running(who, topic, "--n_threads", str(_WORKERS)) as program:
                     program.says("reading partitions", 60)
                     begin = time.perf_counter()
-                    mark = "INFO  placed " if who == "downloader" else "INFO  processed "
-                    while program.output.count(mark) < tree.files:
-                        assert time.perf_counter() - begin < _LIMIT, program.output[-2000:]
-                        time.sleep(0.05)
+                    done = until(self._done.count, tree.files, _LIMIT, [program.process])
+                    assert done >= tree.files, program.output[-2000:]
                     line.append(tree.files / (time.perf_counter() - begin))
                     self._say(tree, who, line[-1], peak_memory(program.process.pid))
         for who in ("nothing", "result"):
-            ratios = [own / other for own, other in zip(rates[who], rates["downloader"], strict=True)]
-            print(f"{tree.name:7} {who}: median ratio to the downloader {statistics.median(ratios):.2f}", flush=True)
+            ratio = median_ratio(rates[who], rates["downloader"])
+            print(f"{tree.name:7} {who}: median ratio to the downloader {ratio:.2f}", flush=True)
 
     def overhead(self, count: int) -> None:
         """Between the calls of one worker that is never without work, and from complete to called."""
         with self._running("times", self._fill(Tree("times", count, 4096)), "--n_threads", "1") as program:
             results = self._results(program, count)
-        gaps = sorted(begun - ended for ended, begun in results if ended)
-        print(f"between two calls: median {statistics.median(gaps) * 1000:.2f} ms, p95 {_p95(gaps) * 1000:.2f} ms")
+        _say_delays("between two calls", [begun - ended for ended, begun in results if ended])
 
     def latency(self, count: int) -> None:
         """From the moment in which a bare consumer has a file to the call of the function, one file at a time."""
@@ -113,8 +109,7 @@ class Bench:
                 called = float((message.value() or b"").split()[1])
                 late += [called - complete] if number else []
             results.close()
-        late.sort()
-        print(f"complete to called: median {statistics.median(late) * 1000:.1f} ms, p95 {_p95(late) * 1000:.1f} ms")
+        _say_delays("complete to called", late)
 
     def _fill(self, tree: Tree) -> str:
         topic = self._broker.create_topic(config={"retention.bytes": "-1"})
@@ -140,6 +135,7 @@ class Bench:
             options = (*options, "--producer_topic_name", self._target, "--output_dir", str(folder / "out"))
             command = ["StreamProcessor", str(code), "--topic_name", topic]
         program = Program(folder, self._broker.bootstrap, *command, *options)
+        self._done = Lines(program.log, "INFO  placed " if who == "downloader" else "INFO  processed ")
         try:
             yield program
         finally:
@@ -173,12 +169,13 @@ class Bench:
 
     @staticmethod
     def _say(tree: Tree, who: str, rate: float, memory: int) -> None:
-        speed = f"{rate:8.0f} files/s" if tree.size < _MB else f"{rate * tree.size / _MB:8.0f} MB/s"
-        print(f"{tree.name:7} {who:10} {speed:16} peak {memory / _MB:.0f} MB", flush=True)
+        speed = f"{rate:8.0f} files/s" if tree.size < MB else f"{rate * tree.size / MB:8.0f} MB/s"
+        print(f"{tree.name:7} {who:10} {speed:16} peak {memory / MB:.0f} MB", flush=True)
 
 
-def _p95(values: list[float]) -> float:
-    return values[int(len(values) * 0.95)]
+def _say_delays(what: str, seconds: list[float]) -> None:
+    median, p95 = (percentile(seconds, share) * 1000 for share in (0.5, 0.95))
+    print(f"{what}: median {median:.2f} ms, p95 {p95:.2f} ms", flush=True)
 
 
 def main() -> None:

@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.perf import bare_s3
+from tests.perf import bare_s3, ours, s3_runs
 from tests.perf.bench_broker import bench_broker
-from tests.perf.s3_runs import Place, Run, bare, ours, theirs
+from tests.perf.runs import MB, Run, median_ratio
+from tests.perf.s3_runs import Place
+from tests.perf.workloads import Workload, write
 from tests.support.broker import Broker
-from tests.support.running import Program
 from tests.support.store import Store
 
-_MB = 1_000_000
 _THREADS = 2  # what the transfer takes by default
 _LIMIT = 300.0
 
@@ -66,8 +66,11 @@ class Bench:
     def measure(self, tree: Tree) -> dict[str, list[Run]]:
         """All runs with this tree, by who did them; prints them as they come."""
         data = self._folder / tree.name.replace(" ", "")
-        files = _write(data, tree)
-        topic = self._send(data)
+        workload = Workload(tree.name, tree.name, [(f"f{number}", tree.size) for number in range(tree.files)])
+        write(data, workload.files)
+        files = [data / path for path, _ in workload.files]
+        topic = self._broker.create_topic()
+        ours.upload(ours.Place(self._broker, topic, self._folder / f"send{topic}"), data, workload)
         runs: dict[str, list[Run]] = {}
 
         def run(who: str, measured: Callable[[Place], Run]) -> None:
@@ -78,10 +81,10 @@ class Bench:
                     self._compare(place.bucket, topic, files)
 
         for _ in range(self._rounds):
-            run("bare", lambda place: bare(lambda: self._bare(place.bucket, files, tree), tree.files))
-            run("ours", lambda place: ours(place, tree.files, _LIMIT))
-            run("rclone", lambda place: bare(lambda: self._rclone(place, data, tree), tree.files))
-        run("theirs", lambda place: theirs(place, tree.files, tree.their_seconds))
+            run("bare", lambda place: s3_runs.bare(lambda: self._bare(place.bucket, files, tree), tree.files))
+            run("ours", lambda place: s3_runs.ours(place, tree.files, _LIMIT))
+            run("rclone", lambda place: s3_runs.bare(lambda: self._rclone(place, data, tree), tree.files))
+        run("theirs", lambda place: s3_runs.theirs(place, tree.files, tree.their_seconds))
         shutil.rmtree(data)
         return runs
 
@@ -103,17 +106,6 @@ class Bench:
         shutil.rmtree(self._store.folder / bucket)
         shutil.rmtree(folder, ignore_errors=True)
 
-    def _send(self, data: Path) -> str:
-        topic = self._broker.create_topic()
-        command = ("DataFileUploadDirectory", str(data), "--topic_name", topic, "--upload_existing")
-        program = Program(self._folder / f"send{topic}", self._broker.bootstrap, *command)
-        try:
-            for file in data.iterdir():
-                program.says(f"sent {file.name} ", _LIMIT)
-        finally:
-            program.stop()
-        return topic
-
     def _compare(self, bucket: str, topic: str, files: list[Path]) -> None:
         for file in files:
             digest = hashlib.sha512()
@@ -125,38 +117,27 @@ class Bench:
                 assert digest.digest() == hashlib.file_digest(source, "sha512").digest(), f"{file} is not identical"
 
 
-def _write(folder: Path, tree: Tree) -> list[Path]:
-    folder.mkdir()
-    block = os.urandom(min(tree.size, 1 << 20))
-    files = [folder / f"f{number}" for number in range(tree.files)]
-    for number, path in enumerate(files):
-        with path.open("wb") as file:
-            for step in range(tree.size // len(block)):
-                file.write(number.to_bytes(4, "big") + step.to_bytes(4, "big") + block[8:])
-    return files
-
-
 def _say(tree: Tree, who: str, run: Run) -> None:
-    rate = run.files * tree.size / run.seconds / _MB if tree.size >= bare_s3.PART else run.files / run.seconds
+    rate = run.files * tree.size / run.seconds / MB if tree.size >= bare_s3.PART else run.files / run.seconds
     unit = "MB/s" if tree.size >= bare_s3.PART else "files/s"
     done = "" if run.files >= tree.files else f"  only {run.files} of {tree.files} in {run.seconds:.0f} s"
     gigabytes = run.files * tree.size / 1e9
     cpu = " ".join(f"{name} {seconds / gigabytes:.1f}" for name, seconds in run.cpu.items()) if run.files else "–"
     beside = f"  start {run.start_seconds:.1f} s" if run.start_seconds else ""
-    beside += f"  peak {run.peak_bytes / _MB:.0f} MB" if run.peak_bytes else ""
+    beside += f"  peak {run.peak_bytes / MB:.0f} MB" if run.peak_bytes else ""
     print(f"{tree.name:7} {who:7} {rate:8.1f} {unit:8} CPU s/GB: {cpu}{beside}{done}", flush=True)
 
 
 def _sum_up(tree: Tree, runs: dict[str, list[Run]]) -> None:
-    pairs = [a.seconds / b.seconds for a, b in zip(runs["bare"], runs["ours"], strict=True)]
-    print(f"{tree.name:7} ratio to the bare loop: median {statistics.median(pairs):.2f}, wanted {tree.least}")
+    ratio = median_ratio([run.seconds for run in runs["bare"]], [run.seconds for run in runs["ours"]])
+    print(f"{tree.name:7} ratio to the bare loop: median {ratio:.2f}, wanted {tree.least}")
     for who in ("rclone", "theirs"):
         if who in runs:
             rate = statistics.median(run.files / run.seconds for run in runs[who])
             own = statistics.median(run.files / run.seconds for run in runs["ours"])
             print(f"{'':7} ratio to {who}: {own / rate:.2f}" if rate else f"{'':7} {who}: no file at all")
     peak = max(run.peak_bytes for run in runs["ours"])
-    print(f"{'':7} peak memory: {peak / _MB:.0f} MB, at most 250 wanted", flush=True)
+    print(f"{'':7} peak memory: {peak / MB:.0f} MB, at most 250 wanted", flush=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""One run of what brings files into a bucket: how long it took, and what it cost."""
+"""Runs of what brings files into a bucket."""
 
 import dataclasses
 import os
@@ -6,11 +6,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.interop.openmsistream import VERSION
-from tests.perf.watching import cpu_of_children, cpu_seconds, peak_memory
+from tests.perf.runs import Costs, Lines, Run, until
+from tests.perf.watching import cpu_of_children, cpu_of_family, peak_memory
 from tests.support.broker import ROOT, Broker
 from tests.support.running import Program
 from tests.support.store import Store
@@ -36,22 +37,6 @@ value.deserializer = DataFileChunkDeserializer
 
 
 @dataclass(frozen=True)
-class Run:
-    """What was measured."""
-
-    seconds: float
-    """From the first look into the topic (bare loops: from the first file) to the last object."""
-    files: int
-    """That had arrived by then."""
-    start_seconds: float = 0.0
-    """From the start of the program to the first look into the topic."""
-    peak_bytes: int = 0
-    """Of memory; 0 = not measured."""
-    cpu: dict[str, float] = field(default_factory=dict)
-    """Processor seconds of the sender, the store and the broker, in ``seconds``."""
-
-
-@dataclass(frozen=True)
 class Place:
     """Where runs take place: a broker with a topic, a store with a bucket, and a new folder."""
 
@@ -64,9 +49,9 @@ class Place:
 
 def bare(loop: Callable[[], float], files: int) -> Run:
     """A loop in this process, or in a child that it waits for."""
-    before, costs = _own_cpu(), _Costs()
+    costs = _costs(_own_cpu)
     seconds = loop()
-    return Run(seconds, files, cpu={"sender": _own_cpu() - before} | costs.so_far())
+    return Run(seconds, files, cpu=costs.so_far())
 
 
 def ours(place: Place, files: int, limit: float) -> Run:
@@ -74,10 +59,11 @@ def ours(place: Place, files: int, limit: float) -> Run:
     spawned = time.perf_counter()
     command = ("S3TransferStreamProcessor", place.bucket, "--topic_name", place.topic)
     program = Program(place.folder, place.broker.bootstrap, *command, env=place.store.login)
+    put = Lines(program.log, "INFO  put ")
     try:
         program.says("reading partitions", 60)
         begin = time.perf_counter()
-        run = _until(lambda: program.output.count("INFO  put "), files, limit, program.process)
+        run = _until(put.count, files, limit, program.process)
         return dataclasses.replace(run, start_seconds=begin - spawned)
     finally:
         program.stop()
@@ -90,18 +76,8 @@ def theirs(place: Place, files: int, limit: float) -> Run:
         return _until(lambda: len(inside.keys), files, limit, process, pause=0.2)
 
 
-class _Costs:
-    """Processor time of the servers since it was made."""
-
-    def __init__(self) -> None:
-        self._before = self._now()
-
-    def so_far(self) -> dict[str, float]:
-        return {name: seconds - self._before[name] for name, seconds in self._now().items()}
-
-    @staticmethod
-    def _now() -> dict[str, float]:
-        return {"store": cpu_of_children("versitygw"), "broker": cpu_of_children("java")}
+def _costs(sender: Callable[[], float]) -> Costs:
+    return Costs(sender=sender, store=lambda: cpu_of_children("versitygw"), broker=lambda: cpu_of_children("java"))
 
 
 def _own_cpu() -> float:
@@ -116,13 +92,9 @@ def _until(
     process: "subprocess.Popen[bytes]",
     pause: float = 0.02,
 ) -> Run:
-    begin, before, costs = time.perf_counter(), cpu_seconds(process.pid), _Costs()
-    while (count := there()) < files and time.perf_counter() - begin < limit:
-        assert process.poll() is None, "it has ended by itself"
-        time.sleep(pause)
-    seconds = time.perf_counter() - begin
-    cpu = {"sender": cpu_seconds(process.pid) - before} | costs.so_far()
-    return Run(seconds, count, peak_bytes=peak_memory(process.pid), cpu=cpu)
+    begin, costs = time.perf_counter(), _costs(lambda: cpu_of_family(process.pid))
+    count = until(there, files, limit, [process], pause)
+    return Run(time.perf_counter() - begin, count, peak_bytes=peak_memory(process.pid), cpu=costs.so_far())
 
 
 @contextmanager

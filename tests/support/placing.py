@@ -9,7 +9,7 @@ import pytest
 
 from openmsi_core.generation import Version
 from openmsi_core.paths import RelativePath
-from openmsi_core.placing import Folder, stage_whole
+from openmsi_core.placing import Folder
 
 CONTENT = b"content"
 VERSION = Version(
@@ -38,7 +38,7 @@ def put(folder: Folder, text: str, content: bytes = CONTENT, version: Version = 
     """Stage a file and place it, all the way."""
     staged = scratch_of(folder) / "staged"
     staged.unlink(missing_ok=True)
-    stage_whole(staged, content, folder.root)
+    staged.write_bytes(content)
     folder.finish(staged, version)
     folder.place(staged, path(text))
     assert not staged.exists()

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from openmsi_core.deliveries import CompleteFile
+from openmsi_core.delivering import Delivering
 from openmsi_core.destination import Destination
-from openmsi_core.errors import BadFile, StagedBytesLost
+from openmsi_core.errors import StagedBytesLost
 from openmsi_core.generation import Generation, Verdict, Version, judge
 from openmsi_core.intake import Intake
 from openmsi_core.journal import JOURNAL
@@ -106,24 +107,12 @@ class Member:
             path = self.waiting[number % len(self.waiting)].generation.path
             file = next(each for each in self.waiting if each.generation.path == path)
             try:
-                verdict = self._deliver(file)
+                verdict = Delivering(self.destination, self.quarantine, self.resume.wait).deliver(file)
             except StagedBytesLost:
                 self._read_again(file.generation)
             else:
                 self.finished.append((file, verdict))
             self.waiting.remove(file)
-
-    def _deliver(self, file: CompleteFile) -> Verdict | None:
-        if file.sealed is not None:
-            self.resume.wait(file.sealed.path)
-            file.sealed.verify()
-        try:
-            return self.destination.deliver(file)
-        except BadFile as error:
-            content = file.staged if file.data is None else file.data
-            assert content is not None
-            self.quarantine.file(file.generation, content, file.partition, file.version, str(error))
-            return None
 
     def collect(self) -> None:
         """Hear of all that the threads have done."""

@@ -12,6 +12,7 @@ from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
 from openmsi_core.generation import Generation, Verdict, Version, judge, unfinished, version_of
 from openmsi_uploader import prefix, reading, source, upload
 from openmsi_uploader.at_broker import Extent
+from openmsi_uploader.known import Known
 from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger, open_ledger
 from openmsi_uploader.outcome import Job, Outcome, Progress
@@ -102,7 +103,7 @@ class World:
         self._lanes = Lanes[Work](1, lambda _: None)
         self._lanes.close(1)
         self.pending = Pending(1.0, 0, delay=lambda _: 1.0)
-        self.sending = Sending(self.folder, self.pending, self.ledger, {}, ids, self._lanes)
+        self.sending = Sending(self.folder, self.pending, self.ledger, Known(), ids, self._lanes)
         self.uploader = Uploader(self.folder, self.log, self._put, self.continuing)
 
     def _put(self, message: Outcome | Progress) -> None:

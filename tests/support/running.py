@@ -54,7 +54,8 @@ class Program:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.config").write_text(CONFIG + config)
         self.state = folder / "state"
-        self._log = folder / "output.txt"
+        self.log = folder / "output.txt"
+        """Where all that it prints goes."""
         environment = {
             "PATH": os.environ["PATH"],
             "CONFLUENT_BOOTSTRAP_SERVERS": bootstrap,
@@ -62,7 +63,7 @@ class Program:
             "CONFLUENT_PASSWORD": "",
             "OPENMSI_STATE_DIR": str(self.state),
         } | dict(env or {})
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*prefix, str(_BIN / command[0]), *command[1:]],
                 cwd=folder,
@@ -75,7 +76,7 @@ class Program:
     @property
     def output(self) -> str:
         """All that it has printed; also by earlier runs in the same folder."""
-        return self._log.read_text(errors="replace")
+        return self.log.read_text(errors="replace")
 
     def says(self, text: str, seconds: float = 30.0) -> None:
         """Wait until it prints ``text``."""

@@ -51,7 +51,7 @@ class Sender:
             partition = partition_of(chunk.path, self._partitions) if by else chunk.index % self._partitions
             headers = encode_headers(by) if by else []
             self.record(encode_key(chunk), encode_value(chunk), partition, headers, flush=False)
-        self._flush()
+        self.flush()
 
     def record(
         self,
@@ -66,13 +66,14 @@ class Sender:
         self._producer.produce(self.topic, value, key, partition, headers=list(headers), on_delivery=self._landed)
         self._producer.poll(0)
         if flush:
-            self._flush()
+            self.flush()
 
     def _landed(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:
             self._errors.append(error)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Return when the broker has all that was handed over."""
         self._producer.flush()
         assert not self._errors, f"the broker did not take what the test sent: {self._errors[0]}"
 

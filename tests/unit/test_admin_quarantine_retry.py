@@ -58,7 +58,7 @@ def place(root: Path, content: bytes, logged: tuple[int, int], mtime: float = 1.
     staged = root / ".openmsi" / "staged"
     staged.write_bytes(content)
     version = version_of(chunk, upload(content, "source-b"), logged)
-    assert FolderDestination(folder, root).place(staged, PATH, version) is Verdict.NEWER
+    assert FolderDestination(folder, root).place(staged, PATH, version, len(content)) is Verdict.NEWER
 
 
 def test_a_file_comes_back_with_its_marks_and_the_entry_goes(root: Path) -> None:
@@ -127,14 +127,14 @@ def test_somebody_elses_newer_file_is_never_replaced(root: Path, content: bytes)
 
 
 def test_a_version_that_is_placed_at_the_last_moment_wins(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    finish = Folder.finish
+    sync_content = Folder.sync_content
 
-    def meanwhile(folder: Folder, staged: Path, version: object) -> None:
+    def meanwhile(folder: Folder, file: int) -> None:
         monkeypatch.undo()
         place(root, b"newer", (LOGGED[0] + 1, 30))
-        finish(folder, staged, version)  # type: ignore[arg-type]  # passed on as it is
+        sync_content(folder, file)
 
-    monkeypatch.setattr(Folder, "finish", meanwhile)
+    monkeypatch.setattr(Folder, "sync_content", meanwhile)
     assert not retried(root).done
     assert tree(root) == {"sub/a": b"newer"}
     assert (the_entry(root) / "content").read_bytes() == CONTENT

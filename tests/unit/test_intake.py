@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from openmsi_core.chunk import Upload
-from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile, Retryable
 from openmsi_core.generation import Verdict
 from openmsi_core.scatter import ScatterWarning
@@ -106,20 +105,12 @@ def test_an_upload_with_the_content_of_a_beaten_one_is_not_dropped_with_it(
     member.drain()
     small = next(chunks("a", CONTENT, size=9999))
     complete = member.intake.take(arrival(small, old, offset=99))
-    assert complete is None, "the verdict is known before anything is staged"
-    member.intake.settled(_complete(small, old), Verdict.OLDER)
+    assert complete is not None
+    member.intake.settled(complete, Verdict.OLDER)
     for piece in pieces[3:]:
         member.log.append(0, piece, newest)
     member.drain()
     assert destination.tree == {"a": CONTENT}
-
-
-def _complete(chunk: object, by: Upload) -> CompleteFile:
-    from openmsi_core.records import Piece
-
-    piece = arrival(chunk, by)  # type: ignore[arg-type]  # a chunk
-    assert isinstance(piece, Piece)
-    return CompleteFile(piece.generation, piece.version, 0, b"", None, 0)
 
 
 def test_chunks_of_a_beaten_upload_that_come_late_are_passed(member: Member, destination: MemoryDestination) -> None:

@@ -114,7 +114,7 @@ def test_a_full_disk_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_file_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openmsi_core.logs._FILE_BYTES", 1000)
+    monkeypatch.setattr("openmsi_core.log_lines._FILE_BYTES", 1000)
     with logging_to("P", settings(tmp_path, logger_stream_level="critical")):
         for number in range(200):
             log.info("line %d", number)

@@ -88,7 +88,7 @@ def read_all(consumer: FakeConsumer) -> tuple[list[int], list[int]]:
         reader = Reader(cast(Consumer, consumer), pool)
         while consumer.messages:
             incoming, errors = reader.read(0.1)
-            offsets += [each.arrival.result().record.offset for each in incoming]
+            offsets += [each.arrival().record.offset for each in incoming]
             failures += [partition for _, partition in errors]
         assert reader.read(0.0) == ([], [])
     return offsets, failures

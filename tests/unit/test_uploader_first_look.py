@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openmsi_core.status import Status
 from openmsi_uploader.ledger import Ledger, open_ledger
 from openmsi_uploader.settings import WatchSettings
 from openmsi_uploader.watch_command import first_look
@@ -75,3 +76,13 @@ def test_upload_existing_at_the_first_start_is_remembered(folder: Path, ledger: 
     first_look(settings(folder, upload_existing=True), ledger, time.time_ns())
     first_look(settings(folder), ledger, time.time_ns())
     assert ledger.find(["a"]) == {}
+
+
+def test_while_many_files_are_looked_at_the_program_shows_that_it_is_alive(folder: Path, ledger: Ledger) -> None:
+    for number in range(2500):
+        (folder / str(number)).touch()
+    told: list[Status] = []
+    first_look(settings(folder), ledger, time.time_ns(), told.append)
+    assert [status.waiting_for for status in told] == [
+        f"the first look at the folder ({count} files so far)" for count in (0, 1000, 2000)
+    ]

@@ -11,6 +11,7 @@ from openmsi_core.errors import BadFile, InternalError, Retryable
 from openmsi_uploader import intake as intake_module
 from openmsi_uploader.filters import select
 from openmsi_uploader.intake import Intake
+from openmsi_uploader.known import Known
 from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger, open_ledger
 from openmsi_uploader.outcome import Job, NotSent, Same, Sent, Stopped
@@ -47,7 +48,7 @@ class Flow:
 
     def __init__(self, folder: Path, state: Path, ledger: Ledger) -> None:
         self.folder, self.ledger, self.now = folder, ledger, 0.0
-        self.known: dict[str, int] = {}
+        self.known = Known()
         self.pending = Pending(1.0, 1000, delay=lambda _: 10.0)
         self.lanes = NoReaders()
         self.watcher = Watcher(Place(folder, SELECTION, 30, False), self.known, lambda _: None, lambda _: None)
@@ -99,7 +100,7 @@ def test_what_was_sent_is_not_sent_again_by_this_process_or_the_next(flow: Flow,
     following = Flow(flow.folder, tmp_path / "state", flow.ledger)
     following.walk()
     assert len(following.pending) == 0
-    assert following.known.keys() == {"a"}
+    assert len(following.known) == 1
 
 
 def test_a_touched_file_is_hashed_again_and_only_its_stat_is_noted(flow: Flow) -> None:
@@ -117,6 +118,38 @@ def test_a_touched_file_is_hashed_again_and_only_its_stat_is_noted(flow: Flow) -
     assert flow.later(100) == []
 
 
+def test_a_file_that_would_look_again_as_it_did_two_versions_ago_is_not_known(flow: Flow) -> None:
+    (flow.folder / "a").write_text("x")
+    first = flow.settled()
+    flow.send(first)
+    assert flow.known.has("a", first.stat)
+    (flow.folder / "a").write_text("xy")
+    second = flow.settled()
+    assert not flow.known.has("a", first.stat)
+    flow.send(second)
+    assert flow.known.has("a", second.stat)
+    assert len(flow.known) == 1
+
+
+def test_while_the_ledger_cannot_be_read_nothing_is_handed_out_and_nothing_is_lost(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    for name in "abc":
+        (flow.folder / name).write_text("x")
+    flow.walk()
+    with monkeypatch.context() as patch:
+        patch.setattr(flow.ledger, "find", fail)
+        assert flow.later() == []
+    assert caplog.text.count("disk I/O error") == 1
+    assert (flow.pending.waiting(flow.now).failing, flow.sending.in_flight) == (3, 0)
+    flow.now += 10
+    flow.sending.commit(flow.now)
+    assert sorted(job.path.text for job in flow.later(0)) == ["a", "b", "c"]
+
+
 def test_ids_of_later_uploads_are_greater(flow: Flow) -> None:
     (flow.folder / "a").write_text("x")
     first = flow.settled()
@@ -130,7 +163,7 @@ def test_a_file_that_changed_until_its_last_acknowledgement_is_sent_again(flow: 
     job = flow.settled()
     (flow.folder / "a").write_text("xy")
     flow.send(job)
-    assert flow.known == {}
+    assert len(flow.known) == 0
     (again,) = flow.later()
     assert again.stat.size == 2
     assert again.before == (HASH, job.upload_id)  # what is in the ledger is in the log
@@ -294,7 +327,7 @@ def test_what_is_known_does_not_grow_with_files_that_are_gone(flow: Flow, monkey
     flow.intake.walked(Tally(files=5))
     assert len(flow.known) == 5
     flow.intake.walked(Tally(files=0))
-    assert flow.known == {}
+    assert len(flow.known) == 0
     flow.walk()
     assert len(flow.pending) == 0  # the ledger still knows
 

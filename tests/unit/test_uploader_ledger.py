@@ -67,6 +67,18 @@ def test_thousands_of_paths_are_found_at_once(opened: Open) -> None:
     assert ledger.find(paths).keys() == set(paths[:2000])
 
 
+def test_what_paths_looked_like_is_found_whether_it_is_durable_or_not(opened: Open) -> None:
+    ledger = opened()
+    ledger.begin([("not wanted", looks(1)), ("changed", looks(2))])
+    ledger.record("changed", looks(3), HASH, "id")
+    ledger.record("new", looks(4), HASH, "id")
+    for _ in range(2):
+        found = ledger.find_stats(["new", "not wanted", "never seen", "changed"])
+        assert found == {"not wanted": looks(1), "changed": looks(3), "new": looks(4)}
+        assert all(isinstance(stat, FileStat) for stat in found.values())
+        ledger.commit()
+
+
 def test_the_first_start_is_remembered_with_what_is_not_wanted(opened: Open) -> None:
     ledger = opened()
     assert ledger.is_new

@@ -1,5 +1,8 @@
 """The state machine of a path."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from openmsi_uploader.pending import Pending
 from openmsi_uploader.source import FileStat
 
@@ -73,6 +76,7 @@ def test_a_failed_file_is_tried_again_later_and_later_and_told_of_once() -> None
     assert paths.due(11.9) == []
     assert paths.due(12.0) == ["a"]
     assert paths.check("a", looks(5), 12.0)  # it has settled long ago
+    assert paths.waiting(12.0).failing == 0
     assert paths.take_small() == ("a", looks(5))
     assert not paths.failed("a", "no right", 12.0)
     assert paths.due(31.9) == []
@@ -139,6 +143,34 @@ def test_what_waits_is_counted() -> None:
     assert waiting.oldest_since == 51.0  # a file that still changes is not overdue
     assert (waiting.failing, waiting.changing) == (1, 1)
     assert paths.crowd == 2
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("stcfx"), st.sampled_from("ab"), st.integers(1, 2)), min_size=20, max_size=60)
+)
+def test_those_that_fail_are_counted_whatever_happens_to_them(steps: list[tuple[str, str, int]]) -> None:
+    paths, failing, now = pending(), set[str](), 0.0
+    for what, path, version in steps:
+        now += 1.0
+        match what:
+            case "s":
+                if path in failing and paths._entries[path].stat != looks(version):
+                    failing.discard(path)
+                paths.see(path, looks(version), now, told=True)
+            case "t":
+                for due in paths.due(now):
+                    paths.check(due, looks(version), now)
+                    failing.discard(due)
+            case "c" if path in paths:
+                paths.changed(path, looks(version), now)
+                failing.discard(path)
+            case "f" if path in paths:
+                paths.failed(path, "reason", now)
+                failing.add(path)
+            case "x":
+                paths.forget(path)
+                failing.discard(path)
+        assert paths.waiting(now).failing == len(failing)
 
 
 def test_whether_an_event_told_of_a_file_is_remembered() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmsi_core.paths import RelativePath
@@ -39,6 +39,7 @@ def pieces(read: Content) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize("small", [0, 8 << 20])
+@settings(deadline=None)  # 30,000 chunks of one byte take their time on a busy machine
 @given(data=st.data())
 def test_what_is_sent_are_the_ranges_joined(small: int, data: st.DataObject) -> None:
     bounds = st.tuples(st.integers(0, len(CONTENT)), st.integers(0, len(CONTENT))).map(lambda ends: tuple(sorted(ends)))

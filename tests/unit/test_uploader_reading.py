@@ -101,6 +101,7 @@ def test_a_change_between_the_two_readings_is_noticed_although_the_stat_is_the_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "SMALL_BYTES", 0)
+    monkeypatch.setattr(reading, "_READ_BYTES", 1000)
     monkeypatch.setattr("openmsi_uploader.source._check", lambda *_: None)  # a file system that lies
     path = tmp_path / "a"
     path.write_bytes(b"x" * 3000)

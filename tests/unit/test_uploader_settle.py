@@ -103,6 +103,20 @@ def test_forgotten_paths_are_not_due() -> None:
     assert settling.due(20.9) == []
 
 
+def test_how_many_have_been_there_for_long_is_counted_whatever_they_do_meanwhile() -> None:
+    settling = Settling(1.0)
+    for number in range(5):
+        settling.observe(str(number), looks(0), float(number))
+    settling.observe("0", looks(1), 100.0)
+    assert [settling.came_before(when) for when in (0.0, 0.5, 3.0, 101.0)] == [0, 1, 3, 5]
+    settling.forget("1")
+    assert settling.due(100.0)
+    assert settling.check("2", looks(0), 100.0)
+    assert settling.came_before(101.0) == 3
+    settling.observe("1", looks(0), 101.0)
+    assert settling.came_before(101.0) == 3
+
+
 @given(st.lists(st.tuples(st.sampled_from("wol"), st.floats(0.01, 2.0)), max_size=60))
 def test_never_settled_while_a_write_lies_within_the_settle_time(steps: list[tuple[str, float]]) -> None:
     """Model: w = somebody writes, o = an event makes us look, l = time passes and we do what is due."""

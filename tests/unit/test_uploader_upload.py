@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,33 @@ def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
     rig.answer()
     assert isinstance(rig.outcomes[0], Sent)
     assert len(rig.producer.records) == 20
+
+
+def test_only_so_much_of_a_file_is_given_to_the_producer_as_may_be_on_its_way(rig: Rig) -> None:
+    write(rig.root, "a", b"x" * 8_000_000)
+    thread = threading.Thread(target=rig.uploader.upload, args=(rig.job("a"), replace(TARGET, chunk_size=500_000)))
+    thread.start()
+    most = 0
+    while thread.is_alive():
+        most = max(most, len(rig.producer))
+        rig.uploader.poll(0)
+    rig.answer()
+    assert most <= 5
+    assert isinstance(rig.outcomes[0], Sent)
+
+
+def test_records_that_were_refused_or_failed_leave_room(rig: Rig) -> None:
+    write(rig.root, "a", b"x" * 500_000)
+    target = replace(TARGET, chunk_size=500_000)
+    rig.producer.refuse = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+    for _ in range(6):
+        rig.uploader.upload(rig.job("a"), target)
+    rig.producer.refuse = None
+    rig.producer.errors.extend([KafkaError(KafkaError._MSG_TIMED_OUT)] * 6)
+    for _ in range(7):
+        rig.uploader.upload(rig.job("a"), target)
+        rig.answer()
+    assert [isinstance(outcome, Sent) for outcome in rig.outcomes] == [False] * 12 + [True]
 
 
 def test_stopping_ends_an_upload_that_waits_for_room(tmp_path: Path) -> None:

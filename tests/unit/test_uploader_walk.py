@@ -8,15 +8,16 @@ import pytest
 
 from openmsi_uploader import filters
 from openmsi_uploader.filters import select
+from openmsi_uploader.known import Known
 from openmsi_uploader.source import FileStat, look_at
 from openmsi_uploader.walk import Tally, walk
 
 EVERYTHING = select(None, (), ())
 
 
-def found(root: Path, known: dict[str, int] | None = None, below: str = "") -> tuple[dict[str, FileStat], Tally]:
+def found(root: Path, known: Known | None = None, below: str = "") -> tuple[dict[str, FileStat], Tally]:
     tally = Tally()
-    return dict(walk(root, below, known or {}, EVERYTHING, tally)), tally
+    return dict(walk(root, below, known or Known(), EVERYTHING, tally)), tally
 
 
 def make(root: Path, *paths: str) -> None:
@@ -39,7 +40,9 @@ def test_every_regular_file_is_found_at_any_depth(tmp_path: Path) -> None:
 def test_known_files_are_passed_until_anything_in_their_stat_changes(tmp_path: Path) -> None:
     make(tmp_path, "a", "b")
     files, _ = found(tmp_path)
-    known = {path: stat.fingerprint for path, stat in files.items()}
+    known = Known()
+    for path, stat in files.items():
+        known.add(path, stat)
     assert found(tmp_path, known)[0] == {}
     assert found(tmp_path, known)[1].files == 2
     before = (tmp_path / "a").stat()

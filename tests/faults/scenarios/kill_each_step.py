@@ -21,7 +21,7 @@ STEPS: dict[str, dict[Part, tuple[str, ...]]] = {
     },
     "downloader": {
         "main": ("openat", "write", "lseek", "read", UNLINK, RENAME),
-        "rest": ("openat", "write", "fsetxattr", "utimensat", "fsync", MKDIR, RENAME, UNLINK, "lseek", "flock"),
+        "rest": ("openat", "write", "fsetxattr", "utimensat", "read", "fsync", MKDIR, RENAME, "lseek", "flock"),
         "kafka": (SEND,),
     },
 }

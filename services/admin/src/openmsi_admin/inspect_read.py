@@ -95,7 +95,7 @@ class Reading:
                     incoming, errors = [], []
                     time.sleep(_PAUSE_SECONDS)
                 for each in incoming:
-                    self._take(each.arrival.result(), take)
+                    self._take(each.arrival(), take)
                 for arrival in self._late.look():
                     take(arrival)
                 for error, partition in errors:

@@ -136,7 +136,7 @@ def _retry_file(entry: Entry, facts: FileFacts) -> Outcome:
         if facts.source is None and folder.version(path, entry.size) is not None:
             # The entry does not say by whom and of when it is, so that nothing tells for certain which one is newer.
             raise BadFile(f"another version of {path} is in place: move that one away if you want this one")
-        if destination.place(content, path, version) is not Verdict.NEWER:
+        if destination.place(content, path, version, entry.size) is not Verdict.NEWER:
             raise Retryable(f"another version of {path} has just been placed")
     _remove(entry)
     return Outcome(True, f"placed {path} ({size(entry.size)})")

@@ -1,10 +1,11 @@
 """Complete files on their way to the destination: several at once, one at a time for each path, retried for ever."""
 
+import contextlib
 import queue
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -55,8 +56,18 @@ class Finished(Generic[Outcome]):
     """Whether the file was not taken back meanwhile: what is known of it elsewhere may be a later one's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Together(Generic[Outcome]):
+    """How a destination takes many small files at once, for hardly more than one costs."""
+
+    most: int
+    """Files in a group."""
+    deliver: Callable[[Sequence[CompleteFile]], Sequence[Outcome | Exception]]
+    """Takes files of one chunk and of different paths, which are on disk nowhere; returns what became of each."""
+
+
 class Deliveries(Generic[Outcome]):
-    """Runs ``deliver(file)`` in ``workers`` threads.
+    """Runs ``deliver(file)`` in ``workers`` threads, and what ``together`` is for in groups: all that waits just then.
 
     A Retryable is tried again after a back-off, as often as it takes. Two files of one path are delivered in the
     order of `submit`. All methods belong to the receiver's thread.
@@ -68,13 +79,20 @@ class Deliveries(Generic[Outcome]):
         workers: int,
         max_bytes: int,
         clock: Callable[[], float] = time.monotonic,
+        together: Together[Outcome] | None = None,
     ) -> None:
         self._deliver = deliver
-        self._pool = ThreadPoolExecutor(workers, "deliver")
-        self._max_files = 8 * workers
+        self._together = together
+        self._max_files = (8 if together is None else 4 * together.most) * workers
         self._max_bytes = max_bytes
         self._clock = clock
-        self._results: queue.SimpleQueue[Finished[Outcome]] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[CompleteFile | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[list[Finished[Outcome]]] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"deliver-{number}", daemon=True) for number in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
         self._by_path: dict[str, deque[CompleteFile]] = {}
         self._since: dict[CompleteFile, float] = {}
         self._bytes = 0
@@ -115,7 +133,7 @@ class Deliveries(Generic[Outcome]):
         waiting = self._by_path.setdefault(file.generation.path.text, deque())
         waiting.append(file)
         if len(waiting) == 1:
-            self._pool.submit(self._run, file)
+            self._ready.put(file)
 
     def collect(self, timeout: float = 0.0) -> list[Finished[Outcome]]:
         """Deliveries that ended; blocks up to ``timeout`` seconds for the first while any is under way."""
@@ -123,17 +141,10 @@ class Deliveries(Generic[Outcome]):
         done: list[Finished[Outcome]] = []
         try:
             while True:
-                finished = self._results.get(timeout=timeout) if timeout > 0 else self._results.get_nowait()
+                group = self._results.get(timeout=timeout) if timeout > 0 else self._results.get_nowait()
                 timeout = 0.0
-                if finished.file in self.orphans:
-                    done.append(self._end_orphan(finished))
-                elif isinstance(finished.error, Retryable) and not isinstance(finished.error, StagedBytesLost):
-                    self._put_off(finished.file, finished.error)
-                else:
-                    self._end(finished.file)
-                    if finished.error is None:
-                        self._refused |= self._failures.keys()
-                    done.append(finished)
+                for finished in group:
+                    self._sort(finished, done)
         except queue.Empty:
             return done
 
@@ -154,17 +165,62 @@ class Deliveries(Generic[Outcome]):
 
     def close(self) -> None:
         """Wait for the threads and forget the rest. Nothing new is begun."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._ready.get_nowait()
+        for _ in self._threads:
+            self._ready.put(None)
+        for thread in self._threads:
+            thread.join()
         for books in (self._by_path, self._since, self._retries, self._failures, self._refused, self.orphans):
             books.clear()
 
-    def _run(self, file: CompleteFile) -> None:
+    def _sort(self, finished: Finished[Outcome], done: list[Finished[Outcome]]) -> None:
+        if finished.file in self.orphans:
+            done.append(self._end_orphan(finished))
+        elif isinstance(finished.error, Retryable) and not isinstance(finished.error, StagedBytesLost):
+            self._put_off(finished.file, finished.error)
+        else:
+            self._end(finished.file)
+            if finished.error is None and self._failures:
+                self._refused |= self._failures.keys()
+            done.append(finished)
+
+    def _work(self) -> None:
+        while (file := self._ready.get()) is not None:
+            group = [file]
+            with contextlib.suppress(queue.Empty):
+                while self._together is not None and len(group) < self._together.most:
+                    if (another := self._ready.get_nowait()) is None:
+                        self._ready.put(None)
+                        break
+                    group.append(another)
+            small = [each for each in group if each.data is not None]
+            if self._together is not None and len(small) > 1:
+                self._results.put(self._run_together(self._together, small))
+                group = [each for each in group if each.data is None]
+            for each in group:
+                self._results.put([self._run(each)])
+
+    def _run_together(self, together: Together[Outcome], files: list[CompleteFile]) -> list[Finished[Outcome]]:
+        orphans = [file for file in files if file in self.orphans]
+        files = [file for file in files if file not in self.orphans]
+        try:
+            endings = together.deliver(files)
+        except Exception as error:
+            endings = [error] * len(files)
+        return [self._run(orphan) for orphan in orphans] + [
+            Finished(file, None, ending) if isinstance(ending, Exception) else Finished(file, ending, None)
+            for file, ending in zip(files, endings, strict=True)
+        ]
+
+    def _run(self, file: CompleteFile) -> Finished[Outcome]:
         try:
             if file in self.orphans:  # since before a thread was free
                 raise Doubted("it was taken back")
-            self._results.put(Finished(file, self._deliver(file), None))
+            return Finished(file, self._deliver(file), None)
         except Exception as error:  # the receiver's thread sorts it
-            self._results.put(Finished(file, None, error))
+            return Finished(file, None, error)
 
     def _put_off(self, file: CompleteFile, error: Retryable) -> None:
         self._trouble = str(error)
@@ -177,7 +233,7 @@ class Deliveries(Generic[Outcome]):
         for file, due in list(self._retries.items()):
             if due <= now:
                 del self._retries[file]
-                self._pool.submit(self._run, file)
+                self._ready.put(file)
 
     def _end_orphan(self, finished: Finished[Outcome]) -> Finished[Outcome]:
         self.orphans.discard(finished.file)
@@ -197,4 +253,4 @@ class Deliveries(Generic[Outcome]):
         if not waiting:
             del self._by_path[file.generation.path.text]
         elif first:
-            self._pool.submit(self._run, waiting[0])
+            self._ready.put(waiting[0])

@@ -1,6 +1,7 @@
 """What a receiver needs of the place it puts files."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.generation import Verdict, Version
@@ -23,3 +24,11 @@ class Destination(Protocol):
         (the file goes to quarantine), Retryable (called again later), StagedBytesLost (its records are read again);
         anything else ends the program with nothing recorded as done.
         """
+
+
+@runtime_checkable
+class TakesGroups(Protocol):
+    """A destination for which many small files at once are hardly more work than one."""
+
+    def deliver_together(self, files: Sequence[CompleteFile]) -> list[Verdict | Exception]:
+        """As `Destination.deliver`, for files of different paths: what it would return or raise for each."""

@@ -2,14 +2,16 @@
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
 
 from openmsi_core.deliveries import CompleteFile
 from openmsi_core.errors import BadFile
 from openmsi_core.generation import Verdict, Version, judge
+from openmsi_core.log_lines import together
 from openmsi_core.paths import RelativePath
-from openmsi_core.placing import UNMARKED, Folder, stage_whole
+from openmsi_core.placing import UNMARKED, Folder
+from openmsi_core.placing_together import Candidate, Placing
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +21,7 @@ class FolderDestination:
 
     def __init__(self, folder: Folder, scratch: Path) -> None:
         self._folder = folder
-        self._scratch = scratch
+        self._placing = Placing(folder, scratch, self.compare)
         self._kept: RelativePath | None = None
 
     def verdict(self, path: RelativePath, version: Version) -> Verdict:
@@ -31,48 +33,44 @@ class FolderDestination:
 
     def deliver(self, file: CompleteFile) -> Verdict:
         """As `Destination.deliver`: on return the file is durable under its name, or one that wins is."""
-        path = file.generation.path
-        verdict = self.compare(path, file.version, file.size)
-        if verdict is Verdict.NEWER:
-            verdict = self._place(file)
-        if verdict is Verdict.NEWER:
-            _log.info("placed %s (%d bytes, partition %d)", path, file.size, file.partition)
-        elif verdict is Verdict.OLDER:
-            _log.info("dropped an older upload of %s", path)
-        if verdict is not Verdict.NEWER and file.staged is not None:
-            with contextlib.suppress(OSError):
-                file.staged.unlink(missing_ok=True)
-        return verdict
+        return _only(self.deliver_together([file]))
+
+    def deliver_together(self, files: Sequence[CompleteFile]) -> list[Verdict | Exception]:
+        """As `deliver`, for files of different paths at once: what it would return or raise for each."""
+        endings = self._placing.place([_candidate(file) for file in files])
+        with together():
+            for file, ending in zip(files, endings, strict=True):
+                if ending is Verdict.NEWER:
+                    _log.info("placed %s (%d bytes, partition %d)", file.generation.path, file.size, file.partition)
+                elif ending is Verdict.OLDER:
+                    _log.info("dropped an older upload of %s", file.generation.path)
+        for file, ending in zip(files, endings, strict=True):
+            if ending in (Verdict.OLDER, Verdict.REPEAT) and file.staged is not None:
+                with contextlib.suppress(OSError):
+                    file.staged.unlink(missing_ok=True)
+        return endings
 
     def compare(self, path: RelativePath, version: Version, size: int) -> Verdict:
         """As `verdict`, but a file in place that carries no marks and has ``size`` bytes is read as a whole.
 
-        Raises BadFile also when a newer file that is not ours is in place.
+        The name of a repeat is not made durable. Raises BadFile also when a newer file that is not ours is in place.
         """
         placed = self._folder.version(path, size)
         verdict = judge(version, placed)
-        if verdict is Verdict.REPEAT:
-            self._keep(path)
-        elif placed is not None:
+        if verdict is not Verdict.REPEAT and placed is not None:
             if placed.source and version.source and placed.source != version.source:
                 _log.warning("%s is written by two sources: %s and %s", path, placed.source, version.source)
             if verdict is Verdict.OLDER and self._folder.has_marks and placed.logged == UNMARKED:
                 raise BadFile("a newer file that did not come from this topic is at its place: move that one away")
         return verdict
 
-    def place(self, staged: Path, path: RelativePath, version: Version) -> Verdict:
-        """Give the verified file ``staged`` its name, durably, unless what is in place by now wins.
+    def place(self, staged: Path, path: RelativePath, version: Version, size: int) -> Verdict:
+        """Give the verified file ``staged`` of ``size`` bytes its name, durably, unless what is in place wins.
 
         Returns the verdict; ``staged`` is gone if that is NEWER, and still there otherwise. Raises BadFile, Retryable
         and StagedBytesLost as `deliver` does.
         """
-        self._folder.finish(staged, version)
-        # Again, at the last moment: while this process was frozen, another member may have placed a newer one.
-        with self._folder.turn(path):
-            verdict = self.verdict(path, version)
-            if verdict is Verdict.NEWER:
-                self._folder.place(staged, path)
-        return verdict
+        return _only(self._placing.place([Candidate(path, version, size, staged)]))
 
     def _keep(self, path: RelativePath) -> None:
         """The log is about to be let go of: see that the name is durable, once for the many records of a file."""
@@ -80,15 +78,15 @@ class FolderDestination:
             self._folder.sync(path)
             self._kept = path
 
-    def _place(self, file: CompleteFile) -> Verdict:
-        path, version = file.generation.path, file.version
-        if file.staged is not None:
-            return self.place(file.staged, path, version)
-        assert file.data is not None  # a file without staged bytes came in one piece
-        staged = self._scratch / uuid4().hex
-        try:
-            stage_whole(staged, file.data, self._folder.root)
-            return self.place(staged, path, version)
-        finally:
-            with contextlib.suppress(OSError):
-                staged.unlink(missing_ok=True)
+
+def _candidate(file: CompleteFile) -> Candidate:
+    content = file.data if file.staged is None else file.staged
+    assert content is not None  # a file without staged bytes came in one piece
+    return Candidate(file.generation.path, file.version, file.size, content)
+
+
+def _only(endings: Sequence[Verdict | Exception]) -> Verdict:
+    (ending,) = endings
+    if isinstance(ending, Exception):
+        raise ending
+    return ending

@@ -153,11 +153,12 @@ class Intake:
 
     def _open(self, piece: Piece) -> OpenFile | None:
         generation = piece.generation
-        version = piece.version if generation.total == 1 else unfinished(piece.version)
-        verdict = self._verdict(generation.path, version)
+        # A file of one chunk is on its way to be delivered, by others than this thread, who ask anyway.
+        small = generation.total == 1
+        verdict = Verdict.NEWER if small else self._verdict(generation.path, unfinished(piece.version))
         if verdict is Verdict.REPEAT and self._is_delivering_other(generation):
             raise NotYet  # what it repeats is about to be replaced
-        if verdict is Verdict.NEWER and self._quarantine.has(generation, piece.version.logged):
+        if not small and verdict is Verdict.NEWER and self._quarantine.has(generation, piece.version.logged):
             verdict = Verdict.REPEAT  # it is there as a whole, and a part of it is read again
         if verdict is not Verdict.NEWER:
             self._close(generation)  # begun before its staged bytes were lost, or left parked by a crash

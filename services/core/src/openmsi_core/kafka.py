@@ -125,6 +125,9 @@ def make_consumer(
         "queued.max.messages.kbytes": str(max(1, queue_bytes // 1024)),
         "fetch.queue.backoff.ms": "10",  # the default of 1 s stalls a fast reader with a small queue
         "fetch.error.backoff.ms": "100",
+        # A broker answers one request of a connection after the other: whatever else is asked, and partitions that were
+        # just assigned, wait for a fetch that has nothing to bring; by default 500 ms, and in a new group for each.
+        "fetch.wait.max.ms": "100",
         # A broker fills each answer to the brim and cuts the last record in two, to be sent once more: with the default
         # of 1 MiB, chunks of 512 KiB would come twice.
         "max.partition.fetch.bytes": str(partition_bytes),

@@ -1,20 +1,18 @@
 """The log: lines on standard error and a rotating file, in UTC, as plain text or JSON, without secrets."""
 
 import contextlib
+import functools
 import json
 import logging
 import re
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from openmsi_core.log_lines import Lines, to_file, to_stderr
 from openmsi_core.settings import ProgramSettings, secrets
 
-_FILE_BYTES = 5_000_000
-_OLD_FILES = 4
 _SHORTEST_SECRET = 6  # striking out shorter ones would mangle innocent words, and shows where they stand
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # the last: bytes of a name that are no text
 _log = logging.getLogger(__name__)
@@ -28,10 +26,9 @@ def logging_to(program: str, settings: ProgramSettings) -> Iterator[None]:
     """
     write = _as_json if settings.log_format == "json" else _as_text
     formatter = _Formatter(program, secrets(settings), write)
-    stream = _Stderr(settings.logger_stream_level.upper())
     path = settings.logger_file_path or settings.state_dir
     file, problem = _open(path / f"{program}.log" if path.is_dir() else path, settings.logger_file_level.upper())
-    handlers = [stream, file] if file else [stream]
+    handlers = [to_stderr(settings.logger_stream_level.upper()), *file]
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     root.handlers[:] = handlers
@@ -72,39 +69,16 @@ def also_to(handler: logging.Handler, settings: ProgramSettings) -> Iterator[Non
             logger.setLevel(level)
 
 
-def _open(path: Path, level: str) -> tuple["_LogFile | None", str]:
+def _open(path: Path, level: str) -> tuple[list[Lines], str]:
     try:
-        file = _LogFile(path, maxBytes=_FILE_BYTES, backupCount=_OLD_FILES, encoding="utf-8", errors="backslashreplace")
+        return [to_file(path, level)], ""
     except OSError as error:
-        return None, f"there is no log file, because {path} cannot be written ({error.strerror})"
-    file.setLevel(level)
-    return file, ""
+        return [], f"there is no log file, because {path} cannot be written ({error.strerror})"
 
 
 def _ours_or_serious(record: logging.LogRecord) -> bool:
     """Libraries are heard from WARNING on: their debug lines tell users nothing."""
     return record.name.startswith("openmsi") or record.levelno >= logging.WARNING
-
-
-class _Stderr(logging.Handler):
-    """Writes to whatever `sys.stderr` is at the moment: the progress display puts itself there."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the terminal was closed: nobody is left to tell
-            sys.stderr.write(f"{self.format(record)}\n")
-            sys.stderr.flush()
-
-
-class _LogFile(RotatingFileHandler):
-    """A rotating file that complains once when it cannot be written, and goes on trying."""
-
-    _complained = False
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  # logging's own name
-        if not self._complained:
-            self._complained = True
-            error = sys.exc_info()[1]
-            sys.stderr.write(f"the log file {self.baseFilename} cannot be written ({error})\n")
 
 
 class _Formatter(logging.Formatter):
@@ -117,9 +91,20 @@ class _Formatter(logging.Formatter):
         self._program = program
         self._hidden = [secret for secret in hidden if len(secret) >= _SHORTEST_SECRET]
         self._write = write
+        self._last: tuple[logging.LogRecord | None, str] = None, ""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", self._strike_out(record.getMessage()))
+        """The line; made once, although several handlers ask for it one after the other."""
+        last, line = self._last
+        if last is not record:
+            line = self._make(record)
+            self._last = record, line
+        return line
+
+    def _make(self, record: logging.LogRecord) -> str:
+        message = self._strike_out(record.getMessage())
+        if not message.isprintable():  # which costs next to nothing
+            message = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", message)
         traceback = self._strike_out(self.formatException(record.exc_info)) if record.exc_info else ""
         return self._write(self._program, record, message, traceback)
 
@@ -130,8 +115,12 @@ class _Formatter(logging.Formatter):
 
 
 def _as_text(_program: str, record: logging.LogRecord, message: str, traceback: str) -> str:
-    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-    return f"{moment} {record.levelname:<5} {message}" + (f"\n{traceback}" if traceback else "")
+    return f"{_moment(int(record.created))} {record.levelname:<5} {message}" + (f"\n{traceback}" if traceback else "")
+
+
+@functools.lru_cache(maxsize=2)
+def _moment(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
 def _as_line(_program: str, record: logging.LogRecord, message: str, traceback: str) -> str:

@@ -158,20 +158,20 @@ class Membership:
 
         May block on the broker; raises KafkaException, then call again, and ConfigError.
         """
-        lost = 0
-        while self.homeless:
-            partition = next(iter(self.homeless))
-            if partition in self.assigned:
-                place = TopicPartition(self._topic, partition)
-                place.offset, gone = beginning(self._consumer, place, start, on_lost)
-                self._commits.watermark.goes_on(partition, place.offset)
-                # A partition without a valid offset is not being fetched, so seek() is refused: assign it anew.
-                self._consumer.incremental_unassign([place])
-                self._consumer.incremental_assign([place])
-                if self._paused:
-                    self._consumer.pause([place])
-                lost += gone
-            self.homeless.discard(partition)
+        lost, found = 0, list[TopicPartition]()
+        for partition in self.homeless & self.assigned:  # all are asked for before any is fetched, which would delay it
+            place = TopicPartition(self._topic, partition)
+            place.offset, gone = beginning(self._consumer, place, start, on_lost)
+            self._commits.watermark.goes_on(partition, place.offset)
+            found.append(place)
+            lost += gone
+        if found:
+            # A partition without a valid offset is not being fetched, so seek() is refused: assign it anew.
+            self._consumer.incremental_unassign(found)
+            self._consumer.incremental_assign(found)
+            if self._paused:
+                self._consumer.pause(found)
+        self.homeless.clear()
         return lost
 
     def _on_assign(self, consumer: Any, partitions: list[TopicPartition]) -> None:

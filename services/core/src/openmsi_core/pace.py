@@ -11,7 +11,7 @@ from openmsi_core.timetable import Timetable, in_words, parse
 
 _log = logging.getLogger(__name__)
 
-BESIDE_VALUE = 200
+BESIDE_VALUE = 250
 """Bytes of a record on its way beside its value: key, headers and Kafka's own. All of it is counted."""
 
 _STEP_SECONDS = 0.1

@@ -37,7 +37,15 @@ class Parent:
         if self.fd is not None:
             sync_folder(self.fd)
 
+    def check_place(self) -> None:
+        """Raise Retryable when `where` is another folder by now: somebody has moved this one."""
+        if self.fd is not None:
+            here, there = os.fstat(self.fd), self.where.stat()
+            if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+                raise Retryable(f"the folder {self.where} was moved while files were placed in it", after=0.0)
+
     def close(self) -> None:
+        """Close it; nothing else may be done with it then."""
         if self.fd is not None:
             os.close(self.fd)
 
@@ -52,6 +60,18 @@ def parent_of(path: RelativePath, root: Path, enter: Enter) -> Iterator[Parent]:
     Of the block's and its own OSErrors, those that mean that no such name can be become BadFile, and those of rights
     become Retryable naming the folder.
     """
+    parent = open_parent(path, root, enter)
+    try:
+        yield parent
+    except OSError as error:
+        explain(error, path, root, parent)
+        raise
+    finally:
+        parent.close()
+
+
+def open_parent(path: RelativePath, root: Path, enter: Enter) -> Parent:
+    """As `parent_of`, for the caller to close; errors of what is done there are for `explain`."""
     if _ON_WINDOWS:
         check_windows(path)
     parent = Parent(os.open(root, _FOLDER & ~_NOFOLLOW) if _CAN_OPEN_FOLDERS else None, root)
@@ -60,15 +80,20 @@ def parent_of(path: RelativePath, root: Path, enter: Enter) -> Iterator[Parent]:
             step = enter(parent, part)
             parent.close()
             parent = step
-        yield parent
-    except PermissionError as error:
-        raise Retryable(in_words(error, parent.where)) from error
-    except OSError as error:
-        if error.errno in _NO_SUCH_NAMES:
-            raise BadFile(f"the file system at {root} cannot hold a file named {path.text!r}") from None
-        raise
-    finally:
+    except BaseException as error:
         parent.close()
+        if isinstance(error, OSError):
+            explain(error, path, root, parent)
+        raise
+    return parent
+
+
+def explain(error: OSError, path: RelativePath, root: Path, parent: Parent) -> None:
+    """Raise BadFile if ``error`` means that ``path`` cannot be, Retryable naming ``parent`` if it is one of rights."""
+    if isinstance(error, PermissionError):
+        raise Retryable(in_words(error, parent.where)) from error
+    if error.errno in _NO_SUCH_NAMES:
+        raise BadFile(f"the file system at {root} cannot hold a file named {path.text!r}") from None
 
 
 def enter_existing(parent: Parent, part: str) -> Parent:
@@ -97,3 +122,40 @@ def enter_or_make(parent: Parent, part: str) -> Parent:
             os.mkdir(parent.name(part), dir_fd=parent.fd)
         parent.sync()
         return enter_existing(parent, part)
+
+
+class Parents:
+    """Folders below ``root`` that stay open while a group of files is placed in them; close it afterwards.
+
+    `find` and `find_or_make` raise BadFile, Retryable and OSError as `parent_of` does; the folders belong to this.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._open: dict[str, Parent] = {}
+
+    def find(self, path: RelativePath) -> Parent | None:
+        """The folder of ``path``; None when it is not there."""
+        try:
+            return self._get(path, enter_existing)
+        except FileNotFoundError:
+            self._root.stat()  # a root that is gone must not look like an empty one
+            return None
+
+    def find_or_make(self, path: RelativePath) -> Parent:
+        """The folder of ``path``, made durably if it is missing."""
+        return self._get(path, enter_or_make)
+
+    def close(self) -> None:
+        """Close them all."""
+        for parent in self._open.values():
+            parent.close()
+        self._open.clear()
+
+    def _get(self, path: RelativePath, enter: Enter) -> Parent:
+        parent = self._open.get(path.subdir)
+        if parent is None:
+            parent = self._open[path.subdir] = open_parent(path, self._root, enter)
+        elif _ON_WINDOWS:
+            check_windows(path)
+        return parent

@@ -10,18 +10,19 @@ import hashlib
 import math
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
-from zlib import crc32
 
-from openmsi_core.durable import CREATE, REOPEN, disk_errors, in_words, make_folder, write_all
-from openmsi_core.errors import BadFile, ConfigError, Retryable, StagedBytesLost
+from openmsi_core.durable import REOPEN, disk_errors, in_words
+from openmsi_core.errors import BadFile, ConfigError, StagedBytesLost
 from openmsi_core.generation import Version
-from openmsi_core.locks import wait_for_lock
 from openmsi_core.marks import can_mark, mark, marked_version
-from openmsi_core.parents import enter_existing, enter_or_make, parent_of
-from openmsi_core.paths import RESERVED, RelativePath
+from openmsi_core.parents import Parent, enter_existing, enter_or_make, explain, parent_of
+from openmsi_core.paths import RelativePath
+from openmsi_core.turns import Turns
+
+Glance = tuple[int, int, int, int]
+"""Inode, ctime and mtime in nanoseconds, size in bytes: another file has others."""
 
 UNMARKED = (0, 0)
 """`Version.logged` of a file that carries no marks: it counts as older than any record."""
@@ -30,21 +31,6 @@ _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _TIMES_BY_FILE = os.utime in os.supports_fd
 _PROBE_TIME = 1_000_000_000
 _COARSEST_TIME = 2  # seconds: FAT
-_TURNS = 256  # lock files; paths that share one wait for each other, for as long as a rename takes
-_TURN_SECONDS = 3.0
-
-
-def stage_whole(path: Path, data: bytes | memoryview, root: Path) -> None:
-    """Write a file that came in one piece; not durable before `place`.
-
-    Raises Retryable when the disk of ``root`` refuses.
-    """
-    with disk_errors(root):
-        file = os.open(path, CREATE, 0o666)
-        try:
-            write_all(file, data, 0)
-        finally:
-            os.close(file)
 
 
 class Folder:
@@ -52,7 +38,8 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._turns = root / RESERVED / "turns"
+        self.turns = Turns(root)
+        """While one is taken for a path, what `version` says of it holds until `place` is called."""
         self.has_marks = False
         """Whether placed files can carry what they are; see `marks`."""
         self.has_times = False
@@ -95,13 +82,9 @@ class Folder:
         with disk_errors(self.root):
             try:
                 with parent_of(path, self.root, enter_existing) as parent:
-                    name = parent.name(path)
-                    mode = os.stat(name, dir_fd=parent.fd, follow_symlinks=False).st_mode
-                    if stat.S_ISLNK(mode):  # a rename replaces the link itself
-                        return None
-                    if not stat.S_ISREG(mode):
-                        raise BadFile(f"{parent.where / path.name} is in the way: it is no plain file")
-                    file = os.open(name, _FILE, dir_fd=parent.fd)
+                    if self.glance(parent, path) is None:
+                        raise FileNotFoundError
+                    file = os.open(parent.name(path), _FILE, dir_fd=parent.fd)
             except FileNotFoundError:
                 self.root.stat()  # a root that is gone must not look like an empty one
                 return None
@@ -127,36 +110,43 @@ class Folder:
             except FileNotFoundError:
                 raise StagedBytesLost(f"the staged file {staged} was removed, reading it again") from None
             try:
-                if self.has_marks:
-                    mark(file, version)
-                if self.has_times and version.mtime > 0:
-                    _set_time(file if _TIMES_BY_FILE else staged, version.mtime)
-                try:
-                    os.fsync(file)
-                except OSError as error:
-                    # The kernel forgets what it failed to write, so that a second fsync would succeed: never try one.
-                    raise StagedBytesLost(f"{in_words(error, self.root)}; reading the file again") from error
+                self.describe(file, staged, version)
+                self.sync_content(file)
             finally:
                 os.close(file)
 
-    @contextlib.contextmanager
-    def turn(self, path: RelativePath) -> Iterator[None]:
-        """Be the only process that places anything at ``path`` while inside.
+    def describe(self, file: int, staged: str | Path, version: Version) -> None:
+        """Give an open staged file its marks and times. Raises OSError."""
+        if self.has_marks:
+            mark(file, version)
+        if self.has_times and version.mtime > 0:
+            _set_time(file if _TIMES_BY_FILE else staged, version.mtime)
 
-        What `version` says inside still holds when `place` is called inside, however long this process was frozen in
-        between. Blocks for a few seconds at most; raises Retryable when another process keeps its turn.
+    def sync_content(self, file: int) -> None:
+        """Make an open staged file durable, all but its name. Blocks. Raises StagedBytesLost when the disk fails."""
+        try:
+            os.fsync(file)
+        except OSError as error:
+            # The kernel forgets what it failed to write, so that a second fsync would succeed: never try one.
+            raise StagedBytesLost(f"{in_words(error, self.root)}; reading the file again") from error
+
+    def glance(self, parent: Parent, path: RelativePath) -> Glance | None:
+        """What tells the file in place at ``path`` from another one; None when there is none.
+
+        Raises BadFile and Retryable as `version` does, OSError.
         """
-        place = self._turns / f"{crc32(path.text.encode()) % _TURNS:02x}"
-        with disk_errors(self.root):
-            try:
-                lock = wait_for_lock(place, _TURN_SECONDS)
-            except FileNotFoundError:
-                make_folder(self._turns, self.root)
-                lock = wait_for_lock(place, _TURN_SECONDS)
-        if lock is None:
-            raise Retryable(f"another process keeps its turn to place files in {self.root}: if it is frozen, end it")
-        with lock:
-            yield
+        try:
+            found = os.stat(parent.name(path), dir_fd=parent.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            explain(error, path, self.root, parent)
+            raise
+        if stat.S_ISLNK(found.st_mode):  # a rename replaces the link itself
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            raise BadFile(f"{parent.where / path.name} is in the way: it is no plain file")
+        return (found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size)
 
     def place(self, staged: Path, path: RelativePath) -> None:
         """Give a file that went through `finish` its name: on return it is visible there and durable.
@@ -164,11 +154,18 @@ class Folder:
         Raises BadFile as `version` does, Retryable when the disk refuses; the staged file is then still there.
         """
         with disk_errors(self.root), parent_of(path, self.root, enter_or_make) as parent:
-            try:
-                os.replace(staged, parent.name(path), dst_dir_fd=parent.fd)
-            except IsADirectoryError:
-                raise BadFile(f"{parent.where / path.name} is in the way: it is no plain file") from None
+            self.rename(staged, parent, path)
             parent.sync()
+
+    def rename(self, staged: str | Path, parent: Parent, path: RelativePath) -> None:
+        """Give a file its name in ``parent``; durable when that is synced. Raises BadFile, Retryable, OSError."""
+        try:
+            os.replace(staged, parent.name(path), dst_dir_fd=parent.fd)
+        except IsADirectoryError:
+            raise BadFile(f"{parent.where / path.name} is in the way: it is no plain file") from None
+        except OSError as error:
+            explain(error, path, self.root, parent)
+            raise
 
     def _plain_version(self, file: int, size: int | None) -> Version:
         found = os.fstat(file)
@@ -187,7 +184,7 @@ def _can_set_times(probe: Path) -> bool:
     return abs(probe.stat().st_mtime - _PROBE_TIME) <= _COARSEST_TIME
 
 
-def _set_time(file: int | Path, mtime: float) -> None:
+def _set_time(file: int | str | Path, mtime: float) -> None:
     fraction, whole = math.modf(mtime)  # apart: a float has no room for today's date in nanoseconds
     nanoseconds = int(whole) * 1_000_000_000 + round(fraction * 1e9)
     with contextlib.suppress(OverflowError):  # a time that no file system can hold

@@ -28,9 +28,10 @@ from openmsi_core.beginning import start_of
 from openmsi_core.commits import Commits
 from openmsi_core.counters import Counters
 from openmsi_core.deliveries import CompleteFile, Deliveries
+from openmsi_core.delivering import Delivering, Ending
 from openmsi_core.destination import Destination
 from openmsi_core.encryption.cipher import PLAIN, Cipher
-from openmsi_core.errors import BadFile, Doubted, Retryable, StagedBytesLost, Undone
+from openmsi_core.errors import Doubted, Retryable, StagedBytesLost, Undone
 from openmsi_core.generation import Generation, Verdict
 from openmsi_core.intake import Intake
 from openmsi_core.kafka import Troubles
@@ -75,7 +76,6 @@ class Receiver:
         pace: Pace | None = None,
     ) -> None:
         self._consumer = consumer
-        self._destination = destination
         self._staging = staging
         self._quarantine = quarantine
         self._troubles = troubles
@@ -84,9 +84,12 @@ class Receiver:
         self._counts = counts or Counters()
         watermark = self._watermark = commits.watermark
         self._intake = Intake(destination, staging, quarantine, watermark, policy.wanted)
-        self._deliveries = Deliveries[Verdict | None](self._deliver, policy.workers, _MEMORY_BYTES)
         log = f"{policy.topic_id}/{policy.group}" if policy.topic_id and commits.resumes else ""
         self._resume = Resume(self._intake, staging, watermark, log)
+        delivering = Delivering(destination, quarantine, self._resume.wait)
+        self._deliveries = Deliveries[Ending](
+            delivering.deliver, policy.workers, _MEMORY_BYTES, together=delivering.together
+        )
         self._shares = policy.sharing == "group" and not commits.resumes
         place = self._place if self._shares else lambda place: place.offset
         self._membership = Membership(consumer, policy.topic, commits, self._begin, self._finish, self._forget, place)
@@ -185,7 +188,7 @@ class Receiver:
         # A rebalance inside the read may have taken, or rewound, partitions whose records are in this very batch.
         taken = [each for each in incoming if self._membership.in_sequence(each.partition)]
         for each in taken:
-            each.arrival.add_done_callback(lambda decoded: self._counts.read(size_of(decoded.result())))
+            each.tell(self._counts.read)
         self._backlog.extend(taken)
         self._last_poll = time.monotonic()
         for error, partition in errors:
@@ -213,7 +216,7 @@ class Receiver:
                     return
             elif self._backlog and most > 0:
                 most -= 1
-                if not self._take(self._backlog[0].arrival.result(), waited=False):
+                if not self._take(self._backlog[0].arrival(), waited=False):
                     return
             else:
                 return
@@ -273,20 +276,6 @@ class Receiver:
                 else:
                     self._intake.notes[finished.outcome.value if finished.outcome else "quarantined"] += 1
                 self._intake.settled(file, finished.outcome)
-
-    def _deliver(self, file: CompleteFile) -> Verdict | None:
-        """Runs in a delivery thread. None = the file is in quarantine."""
-        if file.sealed is not None:
-            self._resume.wait(file.sealed.path)
-            file.sealed.verify()
-        try:
-            return self._destination.deliver(file)
-        except BadFile as error:
-            content = file.staged if file.data is None else file.data
-            assert content is not None
-            self._quarantine.file(file.generation, content, file.partition, file.version, str(error), error.facts)
-            _log.error("put %s in quarantine: %s", file.generation.path, error)
-            return None
 
     def _read_again(self, generation: Generation, error: StagedBytesLost) -> None:
         _log.warning("%s: %s", generation.path, error)

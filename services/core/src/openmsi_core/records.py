@@ -17,6 +17,7 @@ from openmsi_core.pace import BESIDE_VALUE, Pace
 Headers = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
 _BATCH_BYTES = 8 << 20
+_SMALL_BYTES = 32 << 10  # a message on average: to have it decoded in another thread would cost more than to decode it
 _MOST_RECORDS = 1000
 _LONGEST_SILENCE = 300.0  # after which the group may soon think that we are dead
 _STAMPED: Final = {TIMESTAMP_CREATE_TIME: "produced", TIMESTAMP_LOG_APPEND_TIME: "received"}
@@ -91,10 +92,21 @@ def size_of(arrival: Arrival) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message that is being decoded."""
+    """A message that was read, and may still be being decoded."""
 
     partition: int
-    arrival: Future[Arrival]
+    decoded: Arrival | Future[Arrival]
+
+    def arrival(self) -> Arrival:
+        """What it is; blocks while it is being decoded."""
+        return self.decoded.result() if isinstance(self.decoded, Future) else self.decoded
+
+    def tell(self, count: Callable[[int], None]) -> None:
+        """Call ``count`` with its `size_of` as soon as that is known, from any thread."""
+        if isinstance(self.decoded, Future):
+            self.decoded.add_done_callback(lambda decoded: count(size_of(decoded.result())))
+        else:
+            count(size_of(self.decoded))
 
 
 def decode(message: Message, topic: str = "", cipher: Cipher = PLAIN) -> Arrival:
@@ -169,15 +181,18 @@ class Reader:
                 good.append(message)
             else:
                 errors.append((error, _known(message.partition())))
+        average = sum(len(message) for message in good) // max(1, len(good)) + 1
         if good:
-            average = sum(len(message) for message in good) // len(good) + 1
             self._batch = max(1, min(_MOST_RECORDS, _BATCH_BYTES // average))
             if self._pace is not None:
                 self._pace.spend(sum(len(message) + BESIDE_VALUE for message in good))
                 self._batch = min(self._batch, int(min(_BATCH_BYTES, self._pace.portion)) // average)
-        return [
-            Incoming(_known(m.partition()), self._pool.submit(decode, m, self._topic, self._cipher)) for m in good
-        ], errors
+        return [Incoming(_known(m.partition()), self._decode(m, average)) for m in good], errors
+
+    def _decode(self, message: Message, average: int) -> Arrival | Future[Arrival]:
+        if average < _SMALL_BYTES:
+            return decode(message, self._topic, self._cipher)
+        return self._pool.submit(decode, message, self._topic, self._cipher)
 
     def _may_read(self, pace: Pace, timeout: float) -> bool:
         # Not by pausing partitions, which would throw away, and fetch again, all that librdkafka has ready.

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from openmsi_core import __version__
 from openmsi_core.counters import Counters
+from openmsi_core.descriptors import make_room
 from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.encryption.opening import opened
 from openmsi_core.errors import BrokerUnreachable, Fatal, InternalError
@@ -131,6 +132,7 @@ def _run_main(
     cipher: "Future[Cipher]",
     stack: contextlib.ExitStack,
 ) -> None:
+    make_room()
     system = f"Python {platform.python_version()} on {platform.platform(terse=True)}"
     _log.info("%s %s starts, %s", program, __version__, system)
     _log.info("settings: %s", ", ".join(f"{name}={value}" for name, value in masked(settings).items()))

@@ -1,8 +1,9 @@
 """Bytes of files that are not complete yet, under hidden names on the destination's file system.
 
-The SHA-512 of a staged file is taken of what the file holds: each byte is read back (from the page cache, as a rule)
-once all bytes before it are there, so that little is left to hash when the last chunk comes. A second, much quicker
-look right before the file gets its name (`Sealed.verify`) finds what was damaged since.
+A staged file is hashed while it comes: chunks in their order as they are written, by another thread; what came ahead of
+a missing chunk is read back (from the page cache, as a rule) once all bytes before it are there. So little is left to
+hash when the last chunk comes. A second, much quicker look at the file right before it gets its name (`Sealed.verify`)
+proves that it holds what was hashed.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import errno
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -24,6 +26,7 @@ from openmsi_core.partial import Partial
 from openmsi_core.staging_folder import LOCK, StagingFolder
 
 _OPEN_FILES = 64
+_HASHERS = 2  # each file is hashed by one thread at a time
 _READ_BYTES = 256 << 10
 _CATCH_UP_BYTES = 16 << 20  # hashed with each chunk, where a file was taken over: about 15 ms
 _SEAL_BYTES = 128 << 20
@@ -78,6 +81,7 @@ class Staging:
         self.folder = StagingFolder(root)
         self._partials: dict[Generation, Partial] = {}
         self._files: OrderedDict[Generation, int] = OrderedDict()
+        self._hashers = ThreadPoolExecutor(_HASHERS, "hash")
         self.written = 0
         """Bytes that were ever staged."""
 
@@ -103,9 +107,13 @@ class Staging:
                 if error.errno in _TOO_FAR and chunk.offset > partial.hashed:  # else it is a limit of the disk
                     raise BadFile(f"no file here can be as long as its offset {chunk.offset} says") from None
                 raise
-            partial.note(chunk.offset, chunk.offset + len(chunk.data))
-            with contextlib.suppress(OSError):  # the chunk is there; `seal` reads what cannot be read now
-                partial.hash_forward(file, _CATCH_UP_BYTES)
+            if partial.goes_on_with(chunk.offset):
+                partial.extend(chunk.data, self._hashers)
+            else:
+                partial.note(chunk.offset, chunk.offset + len(chunk.data))
+            if partial.ahead:
+                with contextlib.suppress(OSError):  # the chunk is there; `seal` reads what cannot be read now
+                    partial.hash_forward(file, _CATCH_UP_BYTES)
             self.written += len(chunk.data)
 
     def seal(self, generation: Generation) -> Sealed:
@@ -199,6 +207,7 @@ class Staging:
         """Close all files; see `StagingFolder.close`."""
         for generation in list(self._files):
             self._close(generation)
+        self._hashers.shutdown()
         self.folder.close()
 
     def _create(self, generation: Generation) -> Partial:

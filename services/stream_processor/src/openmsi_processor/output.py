@@ -70,7 +70,7 @@ class Output:
                 digest = sha512_of(staged)
             own = dataclasses.replace(version, file_hash=digest, mtime=0.0)
             self._folder.finish(staged, own)
-            with self._folder.turn(path):
+            with self._folder.turns.take(path):
                 placed = self._folder.version(path, None)
                 if placed is not None and placed.logged > version.logged:
                     _log.info("kept %s: it was made of a later file", path)

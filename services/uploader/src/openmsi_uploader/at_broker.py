@@ -11,6 +11,7 @@ from openmsi_core.kafka import make_admin
 from openmsi_core.kafka_errors import translate
 from openmsi_core.topic import topic_id
 from openmsi_uploader.outcome import CannotContinue
+from openmsi_uploader.unfinished import Unfinished
 
 _SECONDS = 5.0
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # published so
@@ -54,3 +55,11 @@ def ask_extent(options: Mapping[str, str], topic: str, partition: int) -> Extent
         if error.args[0].code() in _PASSES_BY:
             raise translate(error.args[0], topic) from None
         raise CannotContinue(f"the broker does not say what it has ({error.args[0].str()})") from None
+
+
+def check_still_there(begun: Unfinished, sha512: bytes, extent: Extent) -> None:
+    """Raise CannotContinue unless all that ``begun`` counts on is as it was; ``sha512`` is that of the file now."""
+    if begun.sha512 != sha512:
+        raise CannotContinue("the content is another than the one that was begun, so it is sent anew")
+    if extent.topic_id != begun.target.topic_id or extent.low > begun.first_offset or extent.end <= begun.last_offset:
+        raise CannotContinue("the broker has lost what it had acknowledged, so all of it is sent anew")

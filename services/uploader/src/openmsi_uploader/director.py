@@ -6,6 +6,7 @@ import threading
 import time
 
 from openmsi_core.kafka import Troubles, make_producer
+from openmsi_core.log_lines import together
 from openmsi_core.pace import fitting, pace_for
 from openmsi_core.service import Service
 from openmsi_core.state import instance_id
@@ -16,6 +17,7 @@ from openmsi_uploader.connection import Connection, Reached, Refused, TopicOptio
 from openmsi_uploader.filters import Selection
 from openmsi_uploader.inbox import Inbox
 from openmsi_uploader.intake import Intake
+from openmsi_uploader.known import Known
 from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger
 from openmsi_uploader.outcome import NotSent, Progress, Same, Sent
@@ -61,7 +63,7 @@ class Director:
         self._source = instance_id(settings.state_dir)
         self._pace = pace_for(settings.bandwidth_limit)
         self._inbox: Inbox[Message] = Inbox()
-        self._known: dict[str, int] = {}
+        self._known = Known()
         priority = prioritised(settings.priority)
         settle = max(_LEAST_SETTLE_SECONDS, settings.watchdog_lag_time)
         self._pending = Pending(settle, SMALL_BYTES, priority=priority)
@@ -130,8 +132,9 @@ class Director:
     def _take_in(self, timeout: float) -> None:
         taken = self._inbox.take(timeout)
         now = time.monotonic()
-        for message in taken.messages:
-            self._handle(message, now)
+        with together():
+            for message in taken.messages:
+                self._handle(message, now)
         if taken.overflowed:
             self._intake.dropped()
         self._intake.look(taken.looks, time.monotonic)

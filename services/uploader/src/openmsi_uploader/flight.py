@@ -13,6 +13,7 @@ from openmsi_core.kafka_errors import translate
 from openmsi_uploader.outcome import Job, NotSent, Outcome, Progress
 from openmsi_uploader.prefix import Prefix
 from openmsi_uploader.unfinished import Unfinished
+from openmsi_uploader.window import Window
 
 
 class HasOffset(Protocol):
@@ -23,34 +24,53 @@ class HasOffset(Protocol):
 
 
 class Flight:
-    """Counts what the broker has yet to answer of one upload."""
+    """Counts what the broker has yet to answer of one upload, whose records go to the partition of ``window``."""
 
-    def __init__(self, job: Job, topic: str, report: Callable[[Outcome], None], counts: Counters) -> None:
+    def __init__(
+        self, job: Job, topic: str, window: Window, report: Callable[[Outcome], None], counts: Counters
+    ) -> None:
         self._job = job
         self._topic = topic
+        self._window = window
         self._report = report
         self._counts = counts
         self._lock = threading.Lock()
+        self._launched = 0  # only the uploading thread touches it before `complete`
         self._landed = 0
         self._outcome: Outcome | None = None
         self._error: OpenMSIError | None = None
         self._prefix: Prefix | None = None
         self._note: Callable[[Progress], None] = lambda _: None
-        self.launched = 0
-        """Records handed to the producer; only the uploading thread touches it before `complete`."""
 
     def track(self, begun: Unfinished, note: Callable[[Progress], None]) -> None:
         """Tell ``note`` now and then how far the broker has it; call it before the first record."""
         self._prefix, self._note = Prefix(begun), note
 
-    def callback(self, index: int, size: int) -> Callable[[KafkaError | None, Any], None]:
-        """The producer's delivery callback for chunk ``index``, a record with a value of ``size`` bytes."""
+    def launch(self, index: int, size: int, check: Callable[[], None]) -> Callable[[KafkaError | None, Any], None]:
+        """The producer's delivery callback for chunk ``index``, a record with a value of ``size`` bytes.
+
+        Blocks until there is room for it in the window; ``check`` is called as `Window.enter` says. Raises what it
+        raises, and what `check` does. Then the record must be handed to the producer, or taken back.
+        """
+
+        def may_go_on() -> None:
+            check()
+            self.check()
+
+        self._window.enter(size, may_go_on)
+        self._launched += 1
         if self._prefix is None:
             return functools.partial(self.landed, size)
         return functools.partial(self._landed_at, self._prefix, index, size)
 
+    def take_back(self, size: int) -> None:
+        """The producer did not take the record that was launched last."""
+        self._launched -= 1
+        self._window.leave(size)
+
     def landed(self, size: int, error: KafkaError | None, _message: object) -> None:
         """The broker has answered for a record of ``size`` bytes."""
+        self._window.leave(size)
         if error is None:
             self._counts.produced(size)
         with self._lock:
@@ -79,7 +99,7 @@ class Flight:
 
     def _report_when_over(self) -> None:
         with self._lock:
-            if self._outcome is None or self._landed < self.launched:
+            if self._outcome is None or self._landed < self._launched:
                 return
             outcome, self._outcome = self._outcome, None
         if self._error is not None:

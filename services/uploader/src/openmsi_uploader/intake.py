@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from openmsi_uploader.filters import Selection, why_not_folder
+from openmsi_uploader.known import Known
 from openmsi_uploader.ledger import Ledger
 from openmsi_uploader.pending import Pending, Waiting
 from openmsi_uploader.source import look_at, stat_of
@@ -28,8 +29,8 @@ _MAY_BE_GONE = 1000
 class Intake:
     """Decides which files must be sent. One thread uses it, the same that uses the ledger.
 
-    ``known`` (path → fingerprint) holds what needs no further look. It is filled from the ledger as files are met, so
-    it grows with what is in the folder, not with all that ever was.
+    ``known`` is filled from the ledger as files are met, so it grows with what is in the folder, not with all that ever
+    was.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Intake:
         selection: Selection,
         ledger: Ledger,
         pending: Pending,
-        known: dict[str, int],
+        known: Known,
         watcher: Watcher,
         is_urgent: Callable[[str], bool] = lambda _: False,
     ) -> None:
@@ -103,7 +104,6 @@ class Intake:
                 continue
             if stat_now is None:
                 self._pending.forget(path)
-                self._known.pop(path, None)
             elif self._pending.check(path, stat_now, now):
                 if self._pending.was_told(path):
                     self._watcher.trust.told()
@@ -133,14 +133,16 @@ class Intake:
             self._known.clear()  # most of it is not in the folder any more; the ledger knows the rest
 
     def _consider(self, found: list[Found], now: float, *, unannounced: bool) -> None:
-        fresh = [(path, seen) for path, seen in found if self._known.get(path) != seen.fingerprint]
-        rows = self._ledger.find(path for path, _ in fresh if path not in self._pending)
+        fresh = [(path, seen) for path, seen in found if not self._known.has(path, seen)]
+        noted = self._ledger.find_stats(path for path, _ in fresh if path not in self._pending)
         for path, seen in fresh:
-            row = rows.get(path)
-            if row is not None and row.stat == seen:
-                self._known[path] = seen.fingerprint
-            else:
-                self._pending.see(path, seen, now, told=not unannounced or row is not None)
+            before = noted.get(path)
+            if before == seen:
+                self._known.add(path, seen)
+                continue
+            if before is not None:
+                self._known.drop(path, before)
+            self._pending.see(path, seen, now, told=not unannounced or before is not None)
 
     def _room(self, files: int = 1) -> bool:
         return self._pending.crowd + files <= _MOST_ON_THEIR_WAY and len(self._pending) + files <= _MOST_PENDING

@@ -9,7 +9,7 @@ from openmsi_uploader.priority import Line, Rank
 J = TypeVar("J")
 
 _LARGE_AHEAD = 1
-_SMALL_AHEAD = 64
+_SMALL_AHEAD = 256  # what is read until the answers of the broker, which come in bursts, bring more
 
 
 class Lanes(Generic[J]):

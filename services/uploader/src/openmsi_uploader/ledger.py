@@ -8,11 +8,9 @@ A damaged database, whenever it is found to be, is moved aside and named in the 
 sent again, since nobody can say any more what was.
 """
 
-import functools
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +22,6 @@ from openmsi_uploader.source import FileStat
 from openmsi_uploader.unfinished import Unfinished
 
 _log = logging.getLogger(__name__)
-
-_LOOK_UP_AT_ONCE = 500  # below SQLite's limit on parameters
 
 T = TypeVar("T")
 
@@ -87,12 +83,15 @@ class Ledger:
 
     def find(self, paths: Iterable[str]) -> dict[str, Row]:
         """The rows of those ``paths`` that are known."""
-        found: dict[str, Row] = {}
-        waiting = iter(paths)
-        while batch := list(islice(waiting, _LOOK_UP_AT_ONCE)):
-            found |= self._do(functools.partial(ledger_rows.find, paths=batch))
-            found |= {path: self._unsaved[path] for path in batch if path in self._unsaved}
-        return found
+        wanted = list(paths)
+        found = self._do(lambda database: ledger_rows.find(database, wanted))
+        return found | {path: self._unsaved[path] for path in wanted if path in self._unsaved}
+
+    def find_stats(self, paths: Iterable[str]) -> dict[str, FileStat]:
+        """What those ``paths`` looked like that are known; at a third of the cost of `find`."""
+        wanted = list(paths)
+        found = self._do(lambda database: ledger_rows.find_stats(database, wanted))
+        return found | {path: self._unsaved[path].stat for path in wanted if path in self._unsaved}
 
     def record(self, path: str, stat: FileStat, sha512: bytes, upload_id: str) -> None:
         """This content of ``path`` was acknowledged in full. Durable after the next `commit`."""

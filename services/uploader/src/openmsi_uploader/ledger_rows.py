@@ -2,13 +2,15 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from openmsi_uploader.source import FileStat
 from openmsi_uploader.unfinished import Unfinished, from_text, to_text
+
+_LOOK_UP_AT_ONCE = 500  # below SQLite's limit on parameters
 
 State = Literal["sent", "not wanted"]
 
@@ -35,14 +37,17 @@ def begin(database: sqlite3.Connection, not_wanted: Iterable[tuple[str, FileStat
     return count
 
 
-def find(database: sqlite3.Connection, paths: Sequence[str]) -> dict[str, Row]:
+def find(database: sqlite3.Connection, paths: Iterable[str]) -> dict[str, Row]:
     """The rows of those ``paths`` that are known."""
-    cursor = database.execute(
-        "SELECT path, size, mtime_ns, ctime_ns, inode, state, sha512, upload_id FROM file"
-        f" WHERE path IN ({','.join('?' * len(paths))})",
-        paths,
-    )
-    return {path: Row(FileStat(*stat), state, sha512, upload_id) for path, *stat, state, sha512, upload_id in cursor}
+    found = _select(database, "path, size, mtime_ns, ctime_ns, inode, state, sha512, upload_id", paths)
+    return {path: Row(FileStat(*stat), state, sha512, upload_id) for path, *stat, state, sha512, upload_id in found}
+
+
+def find_stats(database: sqlite3.Connection, paths: Iterable[str]) -> dict[str, FileStat]:
+    """What those ``paths`` looked like that are known."""
+    return {
+        row[0]: FileStat._make(row[1:]) for row in _select(database, "path, size, mtime_ns, ctime_ns, inode", paths)
+    }
 
 
 def find_unfinished(database: sqlite3.Connection) -> dict[str, Unfinished]:
@@ -73,6 +78,14 @@ def meta(database: sqlite3.Connection, name: str) -> str | None:
 def set_meta(database: sqlite3.Connection, name: str, value: str) -> None:
     """Keep this under a name; part of the caller's transaction."""
     database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def _select(database: sqlite3.Connection, columns: str, paths: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    ordered = sorted(paths)  # as they stand in the database, so that it is gone through once
+    for start in range(0, len(ordered), _LOOK_UP_AT_ONCE):
+        some = ordered[start : start + _LOOK_UP_AT_ONCE]
+        places = ",".join("?" * len(some))
+        yield from database.execute(f"SELECT {columns} FROM file WHERE path IN ({places})", some)
 
 
 def _insert(database: sqlite3.Connection, rows: Iterable[tuple[str, Row]]) -> int:

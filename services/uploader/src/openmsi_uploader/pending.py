@@ -32,7 +32,6 @@ class _Phase(enum.Enum):
 @dataclass(slots=True)
 class _Entry:
     stat: FileStat
-    since: float
     told: bool
     phase: _Phase = _Phase.SETTLING
     settled: bool = False
@@ -78,6 +77,7 @@ class Pending:
         self._large_ready = Line[str]()
         self._overdue: OrderedDict[str, float] = OrderedDict()
         self._bytes = 0
+        self._failing = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -94,7 +94,7 @@ class Pending:
         """A file that is not known as done looks like this; ``told`` = an event of the file system said so."""
         entry = self._entries.get(path)
         if entry is None:
-            entry = self._entries[path] = _Entry(stat, now, told)
+            entry = self._entries[path] = _Entry(stat, told)
             self._bytes += stat.size
         entry.told |= told
         if entry.phase is _Phase.SETTLING:
@@ -119,7 +119,7 @@ class Pending:
                 return False
             entry.settled = True
             self._overdue[path] = now
-        entry.phase = _Phase.READY
+        self._enter(entry, _Phase.READY)
         line = self._large_ready if stat.size > self._large else self._small_ready
         line.put(path, self._priority.rank(path, stat.size))
         return True
@@ -140,7 +140,8 @@ class Pending:
     def changed(self, path: str, stat: FileStat, now: float) -> None:
         """A file that had settled does not look any more as it did: it must settle again."""
         entry = self._entries[path]
-        entry.phase, entry.since, entry.settled, entry.failures, entry.reason = _Phase.SETTLING, now, False, 0, ""
+        self._enter(entry, _Phase.SETTLING)
+        entry.settled, entry.failures, entry.reason = False, 0, ""
         self._retries.drop(path)
         self._overdue.pop(path, None)
         self._set_stat(entry, stat)
@@ -150,7 +151,7 @@ class Pending:
         """Looking at the file or sending it failed; it is due again after a while. True: for a new reason."""
         entry = self._entries[path]
         self._settling.forget(path)
-        entry.phase = _Phase.FAILED
+        self._enter(entry, _Phase.FAILED)
         entry.failures += 1
         news, entry.reason = reason != entry.reason, reason
         self._overdue.setdefault(path, now)
@@ -162,6 +163,7 @@ class Pending:
         entry = self._entries.pop(path, None)
         if entry is not None:
             self._bytes -= entry.stat.size
+            self._failing -= entry.phase is _Phase.FAILED
             self._settling.forget(path)
             self._retries.drop(path)
             self._overdue.pop(path, None)
@@ -176,21 +178,22 @@ class Pending:
         return min(times, default=None)
 
     def waiting(self, now: float) -> Waiting:
-        """What waits. Goes through all entries, so it is not for every turn of a loop."""
-        failing = changing = 0
-        for entry in self._entries.values():
-            failing += entry.phase is _Phase.FAILED
-            changing += entry.phase is _Phase.SETTLING and now - entry.since > _LONG_SECONDS
+        """What waits. Goes through those that keep changing only."""
         oldest = next(iter(self._overdue.values()), None)
-        return Waiting(len(self._entries), self._bytes, oldest, failing, changing)
+        changing = self._settling.came_before(now - _LONG_SECONDS)
+        return Waiting(len(self._entries), self._bytes, oldest, self._failing, changing)
 
     def _take(self, ready: Line[str]) -> tuple[str, FileStat] | None:
         while (path := ready.take()) is not None:
             entry = self._entries.get(path)
             if entry is not None and entry.phase is _Phase.READY:
-                entry.phase = _Phase.SENDING
+                self._enter(entry, _Phase.SENDING)
                 return path, entry.stat
         return None
+
+    def _enter(self, entry: _Entry, phase: _Phase) -> None:
+        self._failing += (phase is _Phase.FAILED) - (entry.phase is _Phase.FAILED)
+        entry.phase = phase
 
     def _set_stat(self, entry: _Entry, stat: FileStat) -> None:
         self._bytes += stat.size - entry.stat.size

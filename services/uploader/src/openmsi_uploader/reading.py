@@ -3,16 +3,18 @@
 The hash of the whole file stands in its first record, so a file is read before anything of it is sent. A small one is
 kept in memory; a large one is read a second time, and each chunk is held against a 64-bit mark (XXH3) noted
 the first time. The hashes of its chunks are also made the first time, in parallel, while nothing else is to be done.
+Each block of a large file is read while the one before it is hashed or sent.
 """
 
 import hashlib
+import itertools
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from xxhash import xxh3_64_intdigest
 
@@ -25,6 +27,8 @@ SMALL_BYTES = 8 * 1024 * 1024
 
 _READ_BYTES = 4 * 1024 * 1024
 _MOST_HASHES = 65_536  # about 6 MB; chunks beyond are hashed when they are sent
+
+T = TypeVar("T")
 
 
 class Piece(NamedTuple):
@@ -59,7 +63,7 @@ def read(
 
     With ``selector``, only the ranges of bytes that it names, joined. ``check`` is called every few megabytes and may
     raise. Raises ContentChanged when the file is not what it was, Unreadable as `chosen` does, and OSError. Memory: the
-    content itself up to `SMALL_BYTES`, else about 12 MB and 8 bytes a chunk.
+    content itself up to `SMALL_BYTES`, else about 16 MB and 8 bytes a chunk.
     """
     with opened(root, path, stat) as file:
         ranges = chosen(selector, path, file, stat.size)
@@ -69,14 +73,10 @@ def read(
         marks, hashes, whole = _read_large(file, path, ranges, size, chunk_size, check)
 
     def pieces() -> Iterator[Piece]:
-        expected, known_hashes = iter(marks), iter(hashes)
-        with opened(root, path, stat) as file:
-            for offset, block in _blocks(file, path, ranges, size, chunk_size):
-                for number, data in enumerate(_cut(block, chunk_size)):
-                    if xxh3_64_intdigest(data) != next(expected):
-                        raise ContentChanged(f"{path} changed between two readings, although its times did not")
-                    sha512 = next(known_hashes, None) or hashlib.sha512(data).digest()
-                    yield Piece(offset + number * chunk_size, sha512, data)
+        with opened(root, path, stat) as file, ThreadPoolExecutor(max_workers=1) as helper:
+            blocks = _blocks(file, path, ranges, size, chunk_size)
+            for proven in _ahead(helper, _proven(path, blocks, chunk_size, marks, hashes)):
+                yield from proven
 
     return Content(whole, size, pieces)
 
@@ -99,15 +99,42 @@ def _read_large(
 ) -> "tuple[array[int], list[bytes], bytes]":
     """The marks and hashes of all chunks, and the hash of all of it."""
     whole, marks, hashes = hashlib.sha512(), array("Q"), list[bytes]()
-    with ThreadPoolExecutor(max_workers=1) as helper:
-        for _, block in _blocks(file, path, ranges, size, chunk_size):
+    with ThreadPoolExecutor(max_workers=2) as helpers:
+        for _, block in _ahead(helpers, _blocks(file, path, ranges, size, chunk_size)):
             check()
             chunks = _cut(block, chunk_size)
-            chunk_hashes = helper.submit(_hash_each, chunks if len(hashes) < _MOST_HASHES else [])
+            chunk_hashes = helpers.submit(_hash_each, chunks if len(hashes) < _MOST_HASHES else [])
             whole.update(block)
             marks.extend(map(xxh3_64_intdigest, chunks))
             hashes += chunk_hashes.result()
     return marks, hashes, whole.digest()
+
+
+def _proven(
+    path: RelativePath,
+    blocks: Iterable[tuple[int, memoryview]],
+    chunk_size: int,
+    marks: Iterable[int],
+    hashes: Iterable[bytes],
+) -> Iterator[list[Piece]]:
+    """The chunks of each block. Raises ContentChanged when they are not those of which there are ``marks``."""
+    expected, known_hashes = iter(marks), iter(hashes)
+    for offset, block in blocks:
+        pieces = []
+        for number, data in enumerate(_cut(block, chunk_size)):
+            if xxh3_64_intdigest(data) != next(expected):
+                raise ContentChanged(f"{path} changed between two readings, although its times did not")
+            sha512 = next(known_hashes, None) or hashlib.sha512(data).digest()
+            pieces.append(Piece(offset + number * chunk_size, sha512, data))
+        yield pieces
+
+
+def _ahead(helper: Executor, items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made by ``helper`` while the one before it is used."""
+    coming = helper.submit(next, items, None)
+    while (item := coming.result()) is not None:
+        coming = helper.submit(next, items, None)
+        yield item
 
 
 def _cut(block: memoryview, chunk_size: int) -> list[memoryview]:
@@ -121,11 +148,12 @@ def _hash_each(chunks: Iterable[memoryview]) -> list[bytes]:
 def _blocks(
     file: int, path: RelativePath, ranges: Sequence[Range], size: int, chunk_size: int
 ) -> Iterator[tuple[int, memoryview]]:
-    """The content in blocks of several whole chunks, each with its offset, all in one buffer."""
+    """The content in blocks of several whole chunks, each with its offset and good until the next but one is made."""
     fill = _filler(file, path, ranges)
-    buffer = memoryview(bytearray(max(1, _READ_BYTES // chunk_size) * chunk_size))
-    for offset in range(0, size, len(buffer)):
-        block = buffer[: min(len(buffer), size - offset)]
+    length = max(1, _READ_BYTES // chunk_size) * chunk_size
+    buffers = itertools.cycle([memoryview(bytearray(length)), memoryview(bytearray(length))])
+    for offset in range(0, size, length):
+        block = next(buffers)[: size - offset]
         fill(block)
         yield offset, block
 

@@ -6,13 +6,16 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from openmsi_core.errors import Fatal, InternalError, Retryable
 from openmsi_core.paths import RelativePath
 from openmsi_core.status import size
+from openmsi_uploader.known import Known
 from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger
+from openmsi_uploader.ledger_rows import Row
 from openmsi_uploader.outcome import CannotContinue, Job, NotSent, Outcome, Progress, Same, Sent, Stopped
 from openmsi_uploader.pending import Pending
 from openmsi_uploader.source import FileStat, look_at
@@ -22,7 +25,7 @@ from openmsi_uploader.upload_id import UploadIds
 _log = logging.getLogger(__name__)
 
 _MOST_IN_FLIGHT = 1000
-_GROUP_ROWS = 500
+_GROUP_ROWS = 2000
 _GROUP_SECONDS = 0.2
 _RETRY_SECONDS = 5.0
 
@@ -45,7 +48,7 @@ class Sending:
         root: Path,
         pending: Pending,
         ledger: Ledger,
-        known: dict[str, int],
+        known: Known,
         ids: UploadIds,
         lanes: Lanes[Work],
     ) -> None:
@@ -68,17 +71,9 @@ class Sending:
         """Give settled files to the readers, as many as they should have."""
         if self.target is None or self.trouble:
             return
-        lines: list[tuple[Callable[[], tuple[str, FileStat] | None], Callable[[Work], None], int]] = [
-            (self._pending.take_large, self._lanes.put_large, self._lanes.large_room(self._pending.next_large)),
-            (self._pending.take_small, self._lanes.put_small, self._lanes.small_room),
-        ]
-        for take, put, room in lines:
-            for _ in range(min(room, _MOST_IN_FLIGHT - self.in_flight)):
-                if (taken := take()) is None:
-                    break
-                if (job := self._job(*taken, self.target, now)) is not None:
-                    self.in_flight += 1
-                    put((job, self.target))
+        large_room = self._lanes.large_room(self._pending.next_large)
+        self._hand(self._pending.take_large, self._lanes.put_large, large_room, self.target, now)
+        self._hand(self._pending.take_small, self._lanes.put_small, self._lanes.small_room, self.target, now)
 
     def note(self, progress: Progress, now: float) -> None:
         """A large upload has come so far: if it is cut short, it can be continued from here."""
@@ -130,16 +125,37 @@ class Sending:
         """When `commit` has something to do."""
         return self._commit_due
 
-    def _job(self, path: str, stat: FileStat, target: Target, now: float) -> Job | None:
+    def _hand(
+        self,
+        take: Callable[[], tuple[str, FileStat] | None],
+        put: Callable[[Work], None],
+        room: int,
+        target: Target,
+        now: float,
+    ) -> None:
+        taken = list(islice(iter(take, None), max(0, min(room, _MOST_IN_FLIGHT - self.in_flight))))
+        if not taken:
+            return
+        try:
+            rows = self._ledger.find(path for path, _ in taken)
+        except sqlite3.Error as error:
+            for path, _ in taken:
+                self._no_id(path, error, now)
+            return
+        for path, stat in taken:
+            if (job := self._job(path, stat, rows.get(path), target, now)) is not None:
+                self.in_flight += 1
+                put((job, target))
+
+    def _job(self, path: str, stat: FileStat, row: Row | None, target: Target, now: float) -> Job | None:
         """The upload that is to be continued, or a new one.
 
         No two uploads of a path are ever under way. The earlier one is forgotten, durably, before a later id is used:
         receivers have dropped it by then, and would call it old.
         """
         try:
-            row = self._ledger.find([path]).get(path)
-            sent_id = (row.upload_id if row else None) or ""
             begun = self._ledger.unfinished(path)
+            sent_id = (row.upload_id if row else None) or ""
             if begun is not None and not begun.may_go_on(stat, target, sent_id, time.time()):
                 self._ledger.give_up([path])
                 begun = None
@@ -182,14 +198,13 @@ class Sending:
             return
         if stat_now is None:
             self._pending.forget(path)
-            self._known.pop(path, None)
         elif stat_now != stat:
             self._pending.changed(path, stat_now, now)
         elif isinstance(outcome, NotSent):
             self._fail(path, outcome.error, now)
         else:
             self._pending.forget(path)
-            self._known[path] = stat.fingerprint
+            self._known.add(path, stat)
 
     def _fail(self, path: str, error: Exception, now: float) -> None:
         if self._pending.failed(path, str(error), now):

@@ -4,6 +4,7 @@ An old mtime proves nothing (it may be copied with the file), so every file wait
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from openmsi_uploader.agenda import Agenda
 from openmsi_uploader.source import FileStat
@@ -17,6 +18,7 @@ class _Watched:
     stat: FileStat
     since: float
     restarts: int
+    first: float
 
 
 class Settling:
@@ -36,8 +38,10 @@ class Settling:
     def observe(self, path: str, stat: FileStat, now: float) -> None:
         """Something said "look again" at ``path``, and this is what it looks like."""
         watched = self._watched.get(path)
-        if watched is None or watched.stat != stat:
-            watched = self._watched[path] = _Watched(stat, now, 0)
+        if watched is None:
+            watched = self._watched[path] = _Watched(stat, now, 0, now)
+        elif watched.stat != stat:
+            watched.stat, watched.since, watched.restarts = stat, now, 0
         self._agenda.put(path, watched.since + self._settle)
 
     def due(self, now: float) -> list[str]:
@@ -60,6 +64,10 @@ class Settling:
         """The path is gone or no longer of interest."""
         self._watched.pop(path, None)
         self._agenda.drop(path)
+
+    def came_before(self, when: float) -> int:
+        """How many have been here since before ``when``. Goes through these only."""
+        return sum(1 for _ in takewhile(lambda watched: watched.first < when, self._watched.values()))
 
     def next_due(self) -> float | None:
         """A time before which `due` returns nothing; None when nothing waits."""

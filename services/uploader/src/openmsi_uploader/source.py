@@ -36,11 +36,6 @@ class FileStat(NamedTuple):
         """Seconds since the epoch."""
         return self.mtime_ns / 1_000_000_000
 
-    @property
-    def fingerprint(self) -> int:
-        """64 bits that differ when any field differs; the same only within this process."""
-        return hash(self)
-
 
 def stat_of(raw: os.stat_result) -> FileStat:
     """The part of a ``stat`` that tells versions apart."""

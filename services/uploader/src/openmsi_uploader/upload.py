@@ -2,7 +2,6 @@
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,16 +18,18 @@ from openmsi_core.kafka_errors import translate
 from openmsi_core.pace import BESIDE_VALUE, Pace
 from openmsi_core.paths import partition_of
 from openmsi_core.status import size
-from openmsi_uploader.at_broker import Extent
+from openmsi_uploader.at_broker import Extent, check_still_there
 from openmsi_uploader.flight import Flight
-from openmsi_uploader.outcome import CannotContinue, Job, NotSent, Outcome, Progress, Same, Sent, Stopped, Unreadable
+from openmsi_uploader.outcome import Job, NotSent, Outcome, Progress, Same, Sent, Stopped, Unreadable
 from openmsi_uploader.ranges import Selector
 from openmsi_uploader.reading import Content, read
 from openmsi_uploader.target import Target
 from openmsi_uploader.unfinished import WORTH_BYTES, Unfinished
+from openmsi_uploader.window import Window
 
 _log = logging.getLogger(__name__)
 
+_FULL_SECONDS = 0.01
 _SILENT_SECONDS = 2.0
 
 
@@ -90,7 +91,7 @@ class Uploader:
         self._continuing = continuing
         self._counts = counts or Counters()
         self._selector = selector
-        self._room = threading.Condition()
+        self._windows: dict[int, Window] = {}
         self._stopping = False
         self._answered_at = time.monotonic()
 
@@ -108,29 +109,28 @@ class Uploader:
         """Wait up to ``timeout`` seconds for the broker's answers and hand them out."""
         if self._producer.poll(timeout):
             self._answered_at = time.monotonic()
-            with self._room:
-                self._room.notify_all()
 
     def upload(self, job: Job, target: Target) -> None:
-        """Read the file and hand all its records to the producer; blocks while the producer's queue is full.
+        """Read the file and hand all its records to the producer; blocks while too much of its partition is unanswered.
 
         Exactly one outcome is reported for each job, from here or from the thread that polls, but not before the
         broker has answered for every record that was handed over.
         """
-        flight = Flight(job, target.topic, self._report, self._counts)
+        partition = partition_of(job.path, target.partitions)
+        window = self._windows.setdefault(partition, Window())
+        flight = Flight(job, target.topic, window, self._report, self._counts)
         try:
             content = read(self._root, job.path, job.stat, target.chunk_size, self._check_stop, self._selector)
-            outcome = self._send(job, content, target, flight)
+            outcome = self._send(job, content, target, partition, flight)
         except OpenMSIError as error:
             outcome = NotSent(job, error)
         except OSError as error:
             outcome = NotSent(job, Unreadable(_in_words(error)))
         flight.complete(outcome)
 
-    def _send(self, job: Job, content: Content, target: Target, flight: Flight) -> Outcome:
+    def _send(self, job: Job, content: Content, target: Target, partition: int, flight: Flight) -> Outcome:
         if job.before is not None and content.sha512 == job.before[0]:
             return Same(job, *job.before)
-        partition = partition_of(job.path, target.partitions)
         headers = encode_headers(Upload(job.upload_id, target.source, content.size))
         total = max(1, -(-content.size // target.chunk_size))
         there = self._track(job, content, target, partition, flight)
@@ -159,7 +159,7 @@ class Uploader:
         if self._continuing is None:
             return 0
         if begun is not None:
-            _check(begun, content, self._continuing.ask(target.topic, partition))
+            check_still_there(begun, content.sha512, self._continuing.ask(target.topic, partition))
             there = min(content.size, begun.prefix * target.chunk_size)
             text = "going on with %s: %s of it are at the broker since an earlier try, %s are sent now"
             _log.info(text, job.path, size(there), size(content.size - there))
@@ -177,22 +177,25 @@ class Uploader:
         value = self._cipher.encrypt(topic, "value", encode_value(chunk))
         if self._pace is not None:
             self._pace.take(len(value) + BESIDE_VALUE, lambda: self._hold_back(flight))
-        landed = flight.callback(chunk.index, len(value))
-        while True:
-            self._check_stop()
-            flight.check()
-            try:
-                self._producer.produce(
-                    topic, value=value, key=key, partition=partition, headers=headers, on_delivery=landed
-                )
-            except BufferError:
-                with self._room:
-                    self._room.wait(0.05)
-            except KafkaException as error:
-                raise translate(error.args[0], topic) from None
-            else:
-                flight.launched += 1
-                return
+        landed = flight.launch(chunk.index, len(value), self._check_stop)
+        try:
+            while not self._took(topic, value=value, key=key, partition=partition, headers=headers, on_delivery=landed):
+                time.sleep(_FULL_SECONDS)
+                self._check_stop()
+                flight.check()
+        except OpenMSIError:
+            flight.take_back(len(value))
+            raise
+
+    def _took(self, topic: str, **record: Any) -> bool:
+        """Hand a record to the producer; False = its queue, which is that of all partitions, is full."""
+        try:
+            self._producer.produce(topic, **record)
+        except BufferError:
+            return False
+        except KafkaException as error:
+            raise translate(error.args[0], topic) from None
+        return True
 
     def _hold_back(self, flight: Flight) -> bool:
         """Whether nothing may go, because the broker does not answer: when it does, all that waits goes at once."""
@@ -203,14 +206,6 @@ class Uploader:
     def _check_stop(self) -> None:
         if self._stopping:
             raise Stopped("the program is stopping")
-
-
-def _check(begun: Unfinished, content: Content, extent: Extent) -> None:
-    """Raise CannotContinue unless all that ``begun`` counts on is as it was."""
-    if begun.sha512 != content.sha512:
-        raise CannotContinue("the content is another than the one that was begun, so it is sent anew")
-    if extent.topic_id != begun.target.topic_id or extent.low > begun.first_offset or extent.end <= begun.last_offset:
-        raise CannotContinue("the broker has lost what it had acknowledged, so all of it is sent anew")
 
 
 def _in_words(error: OSError) -> str:

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from uuid import UUID
 
 from openmsi_core.durable import write_file
 from openmsi_core.errors import ConfigError
@@ -58,7 +57,7 @@ class UploadIds:
                 write_file(self._path, f"{ms + self._reserve} {self._owner}".strip().encode())
                 self._bound = ms + self._reserve
             self._last_ms, self._counter = ms, counter
-        return str(_uuid7(ms, counter))
+        return _uuid7(ms, counter)
 
     def _kept(self) -> tuple[int, str]:
         try:
@@ -80,6 +79,7 @@ def any_made(state_dir: Path) -> bool:
     return (state_dir / _FILE).exists()
 
 
-def _uuid7(ms: int, counter: int) -> UUID:
+def _uuid7(ms: int, counter: int) -> str:
     """RFC 9562, section 5.7, with a counter in the 12 bits of rand_a (section 6.2, method 1)."""
-    return UUID(int=ms << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random.getrandbits(_RANDOM_BITS))
+    rest = f"{0b10 << _RANDOM_BITS | random.getrandbits(_RANDOM_BITS):016x}"
+    return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{counter:03x}-{rest[:4]}-{rest[4:]}"

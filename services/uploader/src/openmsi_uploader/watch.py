@@ -3,13 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from openmsi_uploader.events import EventTrust, RootEvents
 from openmsi_uploader.filters import Selection
+from openmsi_uploader.known import Known
 from openmsi_uploader.walk import Found, Tally, walk
 
 _log = logging.getLogger(__name__)
@@ -62,13 +63,11 @@ class Place:
 class Watcher:
     """Watches a folder from a thread of its own; never writes to it.
 
-    ``known`` holds the fingerprints of files that need no further look. ``tell`` gets the news, ``look`` the paths that
-    events name. A walk waits while two batches have not been answered with `go_on`.
+    ``tell`` gets the news, ``look`` the paths that events name. A walk waits while two batches have not been answered
+    with `go_on`.
     """
 
-    def __init__(
-        self, place: Place, known: Mapping[str, int], tell: Callable[[News], None], look: Callable[[str], None]
-    ) -> None:
+    def __init__(self, place: Place, known: Known, tell: Callable[[News], None], look: Callable[[str], None]) -> None:
         self._place = place
         self._known = known
         self._tell = tell

@@ -4,22 +4,26 @@ import functools
 import logging
 import os
 import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 
 from openmsi_core.durable import this_user
 from openmsi_core.errors import ConfigError
 from openmsi_core.service import Service, run
 from openmsi_core.state import lock_state_dir
+from openmsi_core.status import Status
 from openmsi_uploader.director import Director
 from openmsi_uploader.filters import select
+from openmsi_uploader.known import Known
 from openmsi_uploader.ledger import Ledger, open_ledger
 from openmsi_uploader.ranges import Selector
 from openmsi_uploader.settings import WatchSettings
 from openmsi_uploader.upload_id import UploadIds
-from openmsi_uploader.walk import Tally, walk
+from openmsi_uploader.walk import Found, Tally, walk
 
 _log = logging.getLogger(__name__)
 
 _RESERVE_MS = 1000
+_TELL_EACH = 1000
 
 
 def main(selector: Selector | None = None) -> int:
@@ -34,7 +38,7 @@ def watch(settings: WatchSettings, service: Service, selector: Selector | None =
     with lock_state_dir(settings.state_dir, f"{settings.program} of {folder} to topic {topic}"):
         ledger = open_ledger(settings.state_dir, topic, folder)
         try:
-            first_look(settings, ledger, service.began_ns)
+            first_look(settings, ledger, service.began_ns, service.beat)
             selection = select(settings.upload_regex, settings.include, settings.exclude)
             ids = UploadIds(settings.state_dir, _RESERVE_MS, owner=ledger.name)
             if ids.shared:  # somebody may have sent a path of ours with a later id, so its upload must begin anew
@@ -65,10 +69,13 @@ def _check_folder(settings: WatchSettings) -> None:
         raise ConfigError(f"the upload folder {folder} cannot be read ({error.strerror})") from None
 
 
-def first_look(settings: WatchSettings, ledger: Ledger, began_ns: int) -> None:
+def first_look(
+    settings: WatchSettings, ledger: Ledger, began_ns: int, beat: Callable[[Status], None] = lambda _: None
+) -> None:
     """Settle what becomes of files that were there before the first start; durable on return.
 
-    What has changed since this program began counts as new, so nothing that arrives while we look is missed.
+    What has changed since this program began counts as new, so nothing that arrives while we look is missed. ``beat``
+    is told now and then how many were seen: a million of them take half a minute.
     """
     if not ledger.is_new:
         if settings.upload_existing and (count := ledger.want_all()):
@@ -77,8 +84,15 @@ def first_look(settings: WatchSettings, ledger: Ledger, began_ns: int) -> None:
     if settings.upload_existing:
         ledger.begin([])
         return
-    everything = walk(settings.upload_dir, "", {}, select(None, (), ()), Tally())
-    count = ledger.begin((path, stat) for path, stat in everything if stat.ctime_ns < began_ns)
+    everything = walk(settings.upload_dir, "", Known(), select(None, (), ()), Tally())
+    count = ledger.begin((path, stat) for path, stat in _telling(everything, beat) if stat.ctime_ns < began_ns)
     _log.info("first start for this folder and topic: %d files that are there already are not sent", count)
     if count:
         _log.info("to send them too, start again with --upload_existing")
+
+
+def _telling(found: Iterable[Found], beat: Callable[[Status], None]) -> Iterator[Found]:
+    for count, each in enumerate(found):
+        if count % _TELL_EACH == 0:
+            beat(Status(waiting_for=f"the first look at the folder ({count} files so far)"))
+        yield each

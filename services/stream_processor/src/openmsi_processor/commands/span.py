@@ -118,7 +118,7 @@ def scan(
                 waited = waited or _say_waiting(len(late), key_seconds)
                 time.sleep(_PAUSE_SECONDS)
             for each in incoming:
-                arrival = each.arrival.result()
+                arrival = each.arrival()
                 number, offset = arrival.record.partition, arrival.record.offset
                 if at[number] <= offset < span.ends[number]:
                     take(late.take(arrival))
