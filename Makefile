@@ -73,6 +73,9 @@ bench-processor: ## measure the stream processor against the downloader
 bench-encryption: ## measure encrypted transport against plain transport
 	@tools/setup python java
 	.venv/bin/python -m tests.perf.bench_encryption $(ARGS)
+bench-limits: ## measure how well a bandwidth limit is held
+	@tools/setup python java
+	.venv/bin/python -m tests.perf.bench_limits $(ARGS)
 api: ## write docs/processor-api.md anew, from the docstrings
 	@tools/setup python
 	.venv/bin/griffe2md openmsi_processor -o docs/processor-api.md
@@ -92,4 +95,4 @@ clean: ## delete what make has made, except ./data, ./downloads and docker's vol
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .PHONY: help up down logs images up-native down-native unit test test-unit test-contract test-examples test-integration \
-  test-interop test-e2e test-faults faults bench bench-s3 bench-processor bench-encryption api check lock clean
+  test-interop test-e2e test-faults faults bench bench-s3 bench-processor bench-encryption bench-limits api check lock clean

@@ -130,8 +130,8 @@ class World:
                 self.pending.check(path, stat, self.now)
             self.sending.target = self.target
             self.sending.hand_out(self.now)
-            if self._lanes._large:
-                return self._lanes._large.popleft()[0]
+            if (work := self._lanes._large.take()) is not None:
+                return work[0]
         raise AssertionError("no job")
 
     def attempt(self, room: int = 1 << 30, job: Job | None = None, *, save: bool = True) -> Outcome:

@@ -11,6 +11,7 @@ from openmsi_core.commits import ConsumerCommits
 from openmsi_core.errors import BadFile, ConfigError, InternalError, OpenMSIError, Retryable
 from openmsi_core.kafka import Troubles, make_consumer, make_producer
 from openmsi_core.kafka_errors import translate
+from tests.support.clocks import Clocks
 
 
 class Heard:
@@ -159,3 +160,12 @@ def test_librdkafka_takes_our_options(make: Callable[[dict[str, str]], object]) 
 def test_an_option_that_librdkafka_does_not_know(make: Callable[[dict[str, str]], object]) -> None:
     with pytest.raises(ConfigError, match=r"no\.such\.option"):
         make({"bootstrap.servers": "127.0.0.1:1", "no.such.option": "1"})
+
+
+def test_a_consumer_with_a_limit_has_little_ahead_and_gets_nothing_twice(made: dict[str, str]) -> None:
+    pace = Clocks().pace("08:00,1M 12:00,10M 18:00,off")
+    make_consumer({}, group_id="group", queue_bytes=24 << 20, troubles=Troubles(print), pace=pace)
+    assert made["queued.max.messages.kbytes"] == "512"  # half a second of the slowest row
+    assert made["max.partition.fetch.bytes"] == "65536"
+    make_consumer({}, group_id="group", queue_bytes=24 << 20, troubles=Troubles(print))
+    assert (made["queued.max.messages.kbytes"], made["max.partition.fetch.bytes"]) == ("24576", str(8 << 20))

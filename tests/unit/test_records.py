@@ -1,6 +1,6 @@
 """From messages to arrivals: nothing is lost, nothing raises, batches stay small."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmsi_core.chunk import encode_value
+from openmsi_core.pace import BESIDE_VALUE, Pace
 from openmsi_core.records import Piece, Poison, Reader, decode
+from tests.support.clocks import Clocks
 from tests.support.fake_log import FakeMessage, arrival
 from tests.support.sending import chunks, upload
 
@@ -110,3 +112,56 @@ def test_a_batch_is_some_8_mb(size: int, least: int, most: int) -> None:
 
 def test_nothing_but_errors() -> None:
     assert read_all(FakeConsumer([FakeFailure(2, 0, 0, b"")])) == ([], [2])
+
+
+def reading(consumer: FakeConsumer, pace: Pace, clocks: Clocks) -> Reader:
+    return Reader(cast(Consumer, consumer), _Never(), pace=pace, clock=lambda: clocks.now)
+
+
+class _Never(Executor):
+    """Decodes nothing."""
+
+    def submit(self, *_args: Any, **_more: Any) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(("limit", "size"), [("50k", 16_384), ("300k", 524_288), ("20M", 524_288), ("2M", 300)])
+def test_a_paced_reader_reads_as_much_as_it_may(limit: str, size: int) -> None:
+    clocks = Clocks()
+    pace = clocks.pace(limit)
+    consumer = FakeConsumer([FakeMessage(0, i, 0, bytes(size)) for i in range(int(100 * pace.slowest / size) + 2)])
+    reader, total, biggest = reading(consumer, pace, clocks), 0, 0
+    began = clocks.now
+    while clocks.now < began + 60:
+        count = len(reader.read(0.25)[0])
+        biggest = max(biggest, count)
+        total += count * (size + BESIDE_VALUE)
+        clocks.now += 0.001
+    assert total == pytest.approx(pace.slowest * 60, rel=max(0.05, size / pace.slowest / 60))
+    assert biggest * size <= max(pace.portion + size, size)
+
+
+def test_a_paced_reader_asks_nothing_of_the_consumer_while_it_waits_but_not_for_too_long() -> None:
+    clocks = Clocks()
+    pace = clocks.pace("10k")
+    consumer = FakeConsumer([FakeMessage(0, i, 0, bytes(16 << 20)) for i in range(3)])
+    reader = reading(consumer, pace, clocks)
+    assert len(reader.read(0.25)[0]) == 1
+    began = clocks.now
+    assert reader.read(0.25) == ([], [])
+    assert clocks.now == pytest.approx(began + 0.25)
+    assert len(consumer.messages) == 2
+    while not reader.read(0.25)[0]:
+        pass
+    assert clocks.now == pytest.approx(began + 300, abs=1)  # half of max.poll.interval.ms
+    assert len(consumer.messages) == 1
+
+
+def test_without_a_pace_the_batches_are_as_ever() -> None:
+    consumer = FakeConsumer([FakeMessage(0, i, 0, bytes(524_288)) for i in range(40)])
+    clocks = Clocks()
+    unlimited = clocks.pace("08:00,1M 20:00,off")  # it is midnight
+    reader = reading(consumer, unlimited, clocks)
+    while consumer.messages:
+        reader.read(0.0)
+    assert max(consumer.asked) == 15

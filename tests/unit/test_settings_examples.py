@@ -101,6 +101,7 @@ def test_every_line_may_be_switched_on_and_arrives(tmp_path: Path) -> None:
     given = {
         **{"UPLOAD_DIR": "in", "FILEPATH": "in/file", "OUTPUT_DIR": "out", "STATE_DIR": "state"},
         **{"UPLOAD_REGEX": "a", "DOWNLOAD_REGEX": "b", "INCLUDE": "*.c", "EXCLUDE": "*.d"},
+        **{"BANDWIDTH_LIMIT": "08:00,512k Sat-00:00,off", "PRIORITY": "*.csv,small"},
         **{"LOGGER_FILE_PATH": "e.log", "CONSUMER_GROUP_ID": "g", "CONSUMER_TOPIC_NAME": "openmsi-data"},
         **{"NEW_FILES_ONLY": "true", "BUCKET_NAME": "bucket", "ENDPOINT_URL": "https://s3.example.org"},
         **{"SERVER_SIDE_ENCRYPTION": "aws:kms", "TAGS": "a=b,c=d", "MEMORY_LIMIT": "500"},

@@ -41,6 +41,12 @@ def complaint(cwd: Path, argv: list[str], environ: dict[str, str] | None = None,
         ([*LEAST, "--upload_regex", "("], "--upload_regex cannot be '(': input should be a valid regular expression"),
         ([*LEAST, "--rescan_seconds", "nan"], "--rescan_seconds cannot be 'nan'"),
         ([*LEAST, "--rescan_seconds", "inf"], "--rescan_seconds cannot be 'inf'"),
+        (
+            [*LEAST, "--bandwidth_limit", "10"],
+            "--bandwidth_limit cannot be '10': '10' is no rate, which is a number of",
+        ),
+        ([*LEAST, "--bandwidth_limit", "8:00,1M"], """: write "10M", or a timetable such as "08:00,512k 12:00,10M"""),
+        ([*LEAST, "--priority", "small,*.csv"], "--priority cannot be 'small,*.csv': small must be the last word"),
         ([*LEAST, "--watchdog_lag_time", "-1"], "--watchdog_lag_time cannot be '-1'"),
         ([*LEAST, "--update_seconds", "-2"], "--update_seconds cannot be '-2'"),
         (

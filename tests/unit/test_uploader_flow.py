@@ -16,6 +16,7 @@ from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger, open_ledger
 from openmsi_uploader.outcome import Job, NotSent, Same, Sent, Stopped
 from openmsi_uploader.pending import Pending
+from openmsi_uploader.priority import prioritised
 from openmsi_uploader.sending import Sending, Work
 from openmsi_uploader.source import ContentChanged
 from openmsi_uploader.target import Target
@@ -36,9 +37,9 @@ class NoReaders(Lanes[Work]):
         self.close(1)
 
     def take(self) -> list[Job]:
-        taken = [job for job, _ in (*self._large, *self._small)]
-        self._large.clear()
-        self._small.clear()
+        taken = []
+        while (work := self._take_any()) is not None:
+            taken.append(work[0])
         return taken
 
 
@@ -289,6 +290,19 @@ def test_events_beyond_the_limit_are_made_good_by_a_walk(flow: Flow, monkeypatch
         flow.send(job)
     flow.intake.work_off(flow.now)
     assert walks == [True]
+
+
+def test_files_that_others_must_wait_for_are_taken_in_although_too_many_wait(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow.intake._is_urgent = prioritised(["*.csv", "small"]).names
+    monkeypatch.setattr(intake_module, "_MOST_ON_THEIR_WAY", 2)
+    monkeypatch.setattr(intake_module, "_MOST_URGENT", 3)
+    for name in ("a", "b", "c", "a.csv", "b.csv"):
+        (flow.folder / name).write_text("x")
+    for name in ("a", "b", "c", "a.csv", "b.csv"):
+        flow.intake.look([name], lambda: flow.now)
+    assert [name for name in ("a", "b", "c", "a.csv", "b.csv") if name in flow.pending] == ["a", "b", "a.csv"]
 
 
 def test_failing_files_do_not_take_the_place_of_others(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:

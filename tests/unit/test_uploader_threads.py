@@ -64,7 +64,7 @@ def test_a_small_job_does_not_wait_behind_large_ones() -> None:
     work.wait_for(lambda begun: begun == ["large 1"])
     lanes.put_small("small")
     work.wait_for(lambda begun: begun == ["large 1", "small"])
-    assert (lanes.large_room, lanes.small_room) == (0, 256)
+    assert (lanes.large_room(None), lanes.small_room) == (0, 256)
     work.go.set()
     work.wait_for(lambda begun: "large 2" in begun)
     lanes.close(10)

@@ -13,11 +13,13 @@ from confluent_kafka import KafkaError, KafkaException
 
 from openmsi_core.chunk import Chunk, decode_headers, decode_value
 from openmsi_core.errors import BadFile, Retryable
+from openmsi_core.pace import BESIDE_VALUE, Pace
 from openmsi_core.paths import RelativePath, partition_of
 from openmsi_uploader.outcome import Job, NotSent, Outcome, Same, Sent, Stopped, Unreadable
 from openmsi_uploader.source import ContentChanged, look_at
 from openmsi_uploader.target import Target
 from openmsi_uploader.upload import Uploader
+from tests.support.clocks import Clocks
 
 TARGET = Target("topic", 4, "this-uploader", 1000)
 
@@ -53,11 +55,11 @@ class FakeProducer:
 class Rig:
     """An uploader of ``root`` with a fake producer, and what it reported."""
 
-    def __init__(self, root: Path, room: int = 1000) -> None:
+    def __init__(self, root: Path, room: int = 1000, pace: Pace | None = None) -> None:
         self.root = root
         self.producer = FakeProducer(room)
         self.outcomes: list[Outcome] = []
-        self.uploader = Uploader(root, self.producer, self.outcomes.append)
+        self.uploader = Uploader(root, self.producer, self.outcomes.append, pace=pace)
 
     def job(self, path: str, before: tuple[bytes, str] | None = None) -> Job:
         stat = look_at(self.root / path)
@@ -241,3 +243,71 @@ def test_a_file_that_changes_before_it_is_read_is_an_outcome(rig: Rig) -> None:
     assert isinstance(outcome, NotSent)
     assert isinstance(outcome.error, ContentChanged)
     assert rig.producer.records == []
+
+
+def test_a_paced_upload_takes_its_time(tmp_path: Path) -> None:
+    clocks = Clocks()
+    rig = Rig(tmp_path, pace=clocks.pace("20k"))
+    rig.producer.produce = _timed(rig.producer.produce, clocks, times := list[float]())  # type: ignore[method-assign]
+    write(rig.root, "f", bytes(60_000))
+    rig.uploader.upload(rig.job("f"), TARGET)
+    sizes = [len(record["value"]) + BESIDE_VALUE for record in rig.producer.records]
+    assert len(sizes) == 60
+    for number, then in enumerate(times):
+        assert then - times[0] >= sum(sizes[:number]) / (20 * 1024) - 0.001
+    assert times[-1] - times[0] == pytest.approx(sum(sizes[:-1]) / (20 * 1024), abs=0.1)
+    rig.answer()
+    assert isinstance(rig.outcomes[0], Sent)
+
+
+def _timed(produce: Callable[..., None], clocks: Clocks, times: list[float]) -> Callable[..., None]:
+    def timed(topic: str, **record: Any) -> None:
+        times.append(clocks.now)
+        produce(topic, **record)
+
+    return timed
+
+
+def test_a_paced_upload_ends_when_it_is_told_to_stop(tmp_path: Path) -> None:
+    clocks = Clocks()
+    rig = Rig(tmp_path, pace=clocks.pace("10k"))
+    clocks.meanwhile = rig.uploader.stop
+    write(rig.root, "f", bytes(60_000))
+    rig.uploader.upload(rig.job("f"), TARGET)
+    assert clocks.now <= 1000.2
+    rig.answer()
+    (outcome,) = rig.outcomes
+    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome.error, Stopped)
+
+
+def test_a_paced_upload_ends_when_a_record_has_failed(tmp_path: Path) -> None:
+    clocks = Clocks()
+    rig = Rig(tmp_path, pace=clocks.pace("10k"))
+    rig.producer.errors.append(KafkaError(KafkaError._MSG_TIMED_OUT))
+    clocks.meanwhile = lambda: rig.uploader.poll(0)
+    write(rig.root, "f", bytes(60_000))
+    rig.uploader.upload(rig.job("f"), TARGET)
+    assert clocks.now <= 1000.2
+    assert isinstance(rig.outcomes[0], NotSent)
+
+
+def test_nothing_piles_up_for_a_broker_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks()
+    rig = Rig(tmp_path, pace=clocks.pace("20k"))
+    monkeypatch.setattr("openmsi_uploader.upload.time.monotonic", lambda: clocks.now)
+    rig.uploader._answered_at = clocks.now
+    piled: list[int] = []
+
+    def outage() -> None:
+        if clocks.now < 1060:
+            piled.append(len(rig.producer))
+        else:
+            rig.uploader.poll(0)
+
+    clocks.meanwhile = outage
+    write(rig.root, "f", bytes(60_000))
+    rig.uploader.upload(rig.job("f"), TARGET)
+    rig.answer()
+    assert isinstance(rig.outcomes[0], Sent)
+    assert 10 < max(piled) < 50  # some two seconds' worth, not all of it

@@ -13,6 +13,7 @@ from openmsi_core.durable import in_words
 from openmsi_core.errors import ConfigError, Retryable, Undone
 from openmsi_core.group import group_id
 from openmsi_core.kafka import Troubles, make_admin, make_consumer
+from openmsi_core.pace import pace_for
 from openmsi_core.paths import RelativePath
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine, Tell
@@ -86,8 +87,9 @@ def carry(
     """
     group = group or group_of(settings, where)
     troubles, plain = Troubles(_log.warning), ConsumerCommits()
+    pace = pace_for(settings.bandwidth_limit)
     consumer = make_consumer(
-        settings.consumer, group_id=group, queue_bytes=_PREFETCH_BYTES, troubles=troubles, on_commit=plain
+        settings.consumer, group_id=group, queue_bytes=_PREFETCH_BYTES, troubles=troubles, pace=pace, on_commit=plain
     )
     info = wait_for_topic(consumer, settings.topic_name, troubles, service.stop, service.beat)
     if info is None:
@@ -100,9 +102,9 @@ def carry(
     commits = transacted.commits if transacted else plain
     workers = transacted.workers if transacted else settings.n_threads
     policy = _policy(settings, info, group, wanted, workers)
-    Receiver(consumer, destination, staging, quarantine, troubles, commits, policy, service.counts, service.cipher).run(
-        service.stop, transacted.beat if transacted else service.beat
-    )
+    Receiver(
+        consumer, destination, staging, quarantine, troubles, commits, policy, service.counts, service.cipher, pace
+    ).run(service.stop, transacted.beat if transacted else service.beat)
 
 
 def begin_anew_when_undone(work: Callable[[], None], stop: threading.Event) -> None:

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from openmsi_core.errors import ConfigError
 from openmsi_core.kafka_errors import translate
+from openmsi_core.pace import Pace
 
 _log = logging.getLogger(__name__)
 _librdkafka_log = logging.getLogger("librdkafka")
@@ -21,6 +22,7 @@ _librdkafka_log.setLevel(logging.CRITICAL)  # it repeats every failed connection
 
 _REPEAT_SECONDS = 300.0
 _FETCH_BYTES = 8 << 20
+_PACED_FETCH_BYTES = 64 << 10
 _NUMBER = re.compile(r"\d+")
 
 Client = TypeVar("Client", Producer, Consumer, AdminClient)
@@ -105,21 +107,27 @@ def make_consumer(
     group_id: str,
     queue_bytes: int,
     troubles: Troubles,
+    pace: Pace | None = None,
     on_commit: Callable[[KafkaError | None, list[TopicPartition]], None] = lambda _error, _places: None,
 ) -> Consumer:
     """A consumer that commits nothing by itself and stops at a lost offset instead of jumping.
 
-    Prefetches at most about ``queue_bytes``. ``on_commit`` hears, inside poll(), what became of commits that nobody
-    waited for. Does not connect. Raises ConfigError for a refused option.
+    Prefetches at most about ``queue_bytes``, less where ``pace`` asks for it. ``on_commit`` hears, inside poll(), what
+    became of commits that nobody waited for. Does not connect. Raises ConfigError for a refused option.
     Source: KIP-429 (cooperative rebalancing).
     """
+    partition_bytes = _FETCH_BYTES
+    if pace is not None:
+        # What comes ahead must be little beside what the rate allows in a minute, and nothing may come twice: asked for
+        # less, a broker gives one batch of records, however large, and cuts none in two.
+        queue_bytes, partition_bytes = int(min(queue_bytes, pace.slowest / 2)), _PACED_FETCH_BYTES
     tuned = {
         "queued.max.messages.kbytes": str(max(1, queue_bytes // 1024)),
         "fetch.queue.backoff.ms": "10",  # the default of 1 s stalls a fast reader with a small queue
         "fetch.error.backoff.ms": "100",
         # A broker fills each answer to the brim and cuts the last record in two, to be sent once more: with the default
         # of 1 MiB, chunks of 512 KiB would come twice.
-        "max.partition.fetch.bytes": str(_FETCH_BYTES),
+        "max.partition.fetch.bytes": str(partition_bytes),
         "fetch.max.bytes": str(_FETCH_BYTES),
         "max.poll.interval.ms": "600000",
         "session.timeout.ms": "15000",  # how long the files of a killed process wait for another

@@ -80,6 +80,8 @@ OPTIONS: frozenset[str] = frozenset(
         "use_polling_observer",
         "rescan_seconds",
         "n_threads",
+        "bandwidth_limit",
+        "priority",
         "timeout_seconds",
         "serve_keys",
         "output_dir",

@@ -37,6 +37,7 @@ from openmsi_core.intake import Intake
 from openmsi_core.kafka import Troubles
 from openmsi_core.kafka_errors import raise_fatal, translate
 from openmsi_core.membership import Membership
+from openmsi_core.pace import Pace
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
 from openmsi_core.records import Arrival, Incoming, Locked, Piece, Reader, size_of
@@ -72,6 +73,7 @@ class Receiver:
         policy: Policy,
         counts: Counters | None = None,
         cipher: Cipher = PLAIN,
+        pace: Pace | None = None,
     ) -> None:
         self._consumer = consumer
         self._staging = staging
@@ -92,7 +94,7 @@ class Receiver:
         place = self._place if self._shares else lambda place: place.offset
         self._membership = Membership(consumer, policy.topic, commits, self._begin, self._finish, self._forget, place)
         self._decoders = ThreadPoolExecutor(2, "decode")
-        self._reader = Reader(consumer, self._decoders, policy.topic, cipher)
+        self._reader = Reader(consumer, self._decoders, policy.topic, cipher, pace)
         self._waiting = WaitingRoom(cipher, policy.topic, policy.key_seconds, self._decoders, watermark, quarantine)
         self._backlog: deque[Incoming] = deque()
         self._scatter = ScatterWarning(policy.topic)

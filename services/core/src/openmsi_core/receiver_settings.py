@@ -7,8 +7,9 @@ from pydantic import Field
 
 from openmsi_core.policy import KEY_SECONDS
 from openmsi_core.settings import ProgramSettings
-from openmsi_core.settings_types import Seconds, Threads, TopicName
+from openmsi_core.settings_types import BandwidthLimit, Seconds, Threads, TopicName
 from openmsi_core.sources import Given, stands_for
+from openmsi_core.timetable import RATE
 
 
 class ReceiverSettings(ProgramSettings):
@@ -25,6 +26,7 @@ class ReceiverSettings(ProgramSettings):
     )
     download_regex: re.Pattern[str] | None = Field(None, description="take only files whose path matches this")
     n_threads: Threads = Field(2, description="files delivered at the same time")
+    bandwidth_limit: BandwidthLimit | None = Field(None, description=f"most that is fetched, {RATE}")
     on_lost_offsets: Literal["continue", "stop"] = Field(
         "continue", description="what to do when the broker has deleted messages that were never fetched"
     )

@@ -1,5 +1,6 @@
 """From Kafka's messages to checked chunks: `poll` and `decode` of the receiver loop."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from openmsi_core.chunk import Chunk, Upload, decode_headers, decode_value
 from openmsi_core.encryption.cipher import PLAIN, Cipher, Missing
 from openmsi_core.errors import BadFile
 from openmsi_core.generation import Generation, Version, version_of
+from openmsi_core.pace import BESIDE_VALUE, Pace
 
 Headers = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
 _BATCH_BYTES = 8 << 20
 _SMALL_BYTES = 32 << 10  # a message on average: to have it decoded in another thread would cost more than to decode it
 _MOST_RECORDS = 1000
+_LONGEST_SILENCE = 300.0  # after which the group may soon think that we are dead
 _STAMPED: Final = {TIMESTAMP_CREATE_TIME: "produced", TIMESTAMP_LOG_APPEND_TIME: "received"}
 
 
@@ -136,23 +139,40 @@ def read(record: Record, raw: bytes | None, headers: Headers, topic: str, cipher
 class Reader:
     """Reads batches of about 8 MiB, whatever the size of the messages."""
 
-    def __init__(self, consumer: Consumer, pool: Executor, topic: str = "", cipher: Cipher = PLAIN) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        pool: Executor,
+        topic: str = "",
+        cipher: Cipher = PLAIN,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._consumer = consumer
         self._pool = pool
         self._topic = topic
         self._cipher = cipher
-        self._batch = 1
+        self._batch = 1 if pace is None else 0
+        self._pace = pace
+        self._clock = clock
+        self._polled = clock()
 
     def read(self, timeout: float) -> tuple[list[Incoming], list[tuple[KafkaError, int]]]:
         """What is there now, in order; blocks up to ``timeout`` seconds for the first message, not for decoding.
 
         Rebalance callbacks run inside. The second list holds the errors that Kafka delivers as messages, with their
         partitions (−1: none). They are returned, not raised: the records read with them would be lost.
+
+        Where there is a pace, nothing is read, and no callback runs, while it does not allow it.
         """
+        if self._pace is not None and not self._may_read(self._pace, timeout):
+            return [], []
         first = self._consumer.poll(timeout)  # consume() would wait for a full batch
         if first is None:
             return [], []
-        messages = [first, *self._consumer.consume(self._batch, timeout=0)]
+        messages = [first]
+        if self._batch:
+            messages += self._consumer.consume(self._batch, timeout=0)
         good: list[Message] = []
         errors: list[tuple[KafkaError, int]] = []
         for message in messages:
@@ -164,12 +184,23 @@ class Reader:
         average = sum(len(message) for message in good) // max(1, len(good)) + 1
         if good:
             self._batch = max(1, min(_MOST_RECORDS, _BATCH_BYTES // average))
+            if self._pace is not None:
+                self._pace.spend(sum(len(message) + BESIDE_VALUE for message in good))
+                self._batch = min(self._batch, int(min(_BATCH_BYTES, self._pace.portion)) // average)
         return [Incoming(_known(m.partition()), self._decode(m, average)) for m in good], errors
 
     def _decode(self, message: Message, average: int) -> Arrival | Future[Arrival]:
         if average < _SMALL_BYTES:
             return decode(message, self._topic, self._cipher)
         return self._pool.submit(decode, message, self._topic, self._cipher)
+
+    def _may_read(self, pace: Pace, timeout: float) -> bool:
+        # Not by pausing partitions, which would throw away, and fetch again, all that librdkafka has ready.
+        now = self._clock()
+        if not pace.wait(timeout) and now - self._polled < _LONGEST_SILENCE:
+            return False
+        self._polled = now
+        return True
 
 
 def _known(number: int | None) -> int:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from openmsi_core.timetable import parse
+
 _LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 _MOST_THREADS = 64
 
@@ -24,8 +26,15 @@ def _topic(value: str) -> str:
     return value
 
 
+def _limit(value: str) -> str:
+    parse(value)
+    return value
+
+
 Level = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_level)]
 TopicName = Annotated[str, AfterValidator(_topic)]
 Threads = Annotated[int, Field(ge=1), AfterValidator(lambda count: min(count, _MOST_THREADS))]
 """More than can do any good are brought down: OpenMSIStream took any number."""
 Seconds = Annotated[float, Field(gt=0)]
+BandwidthLimit = Annotated[str, AfterValidator(_limit)]
+"""A rate or a timetable, as `parse` reads it."""

@@ -7,6 +7,7 @@ import time
 
 from openmsi_core.kafka import Troubles, make_producer
 from openmsi_core.log_lines import together
+from openmsi_core.pace import fitting, pace_for
 from openmsi_core.service import Service
 from openmsi_core.state import instance_id
 from openmsi_core.status import Status
@@ -21,6 +22,7 @@ from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.ledger import Ledger
 from openmsi_uploader.outcome import NotSent, Progress, Same, Sent
 from openmsi_uploader.pending import Pending
+from openmsi_uploader.priority import prioritised
 from openmsi_uploader.ranges import Selector
 from openmsi_uploader.reading import SMALL_BYTES
 from openmsi_uploader.sending import Sending, Work
@@ -59,12 +61,15 @@ class Director:
         self._service = service
         self._ledger = ledger
         self._source = instance_id(settings.state_dir)
+        self._pace = pace_for(settings.bandwidth_limit)
         self._inbox: Inbox[Message] = Inbox()
         self._known = Known()
-        self._pending = Pending(max(_LEAST_SETTLE_SECONDS, settings.watchdog_lag_time), SMALL_BYTES)
+        priority = prioritised(settings.priority)
+        settle = max(_LEAST_SETTLE_SECONDS, settings.watchdog_lag_time)
+        self._pending = Pending(settle, SMALL_BYTES, priority=priority)
         place = Place(root, selection, settings.rescan_seconds, settings.use_polling_observer)
         self._watcher = Watcher(place, self._known, self._inbox.put, self._inbox.look)
-        self._intake = Intake(root, selection, ledger, self._pending, self._known, self._watcher)
+        self._intake = Intake(root, selection, ledger, self._pending, self._known, self._watcher, priority.names)
         self._troubles = Troubles(_log.warning)
         self._producer = make_producer(
             settings.producer,
@@ -74,9 +79,13 @@ class Director:
         )
         continuing = Continuing(self._inbox.put, functools.partial(ask_extent, settings.producer))
         self._uploader = Uploader(
-            root, self._producer, self._inbox.put, continuing, service.counts, selector, service.cipher
+            root, self._producer, self._inbox.put, continuing, service.counts, selector, service.cipher, self._pace
         )
-        self._lanes: Lanes[Work] = Lanes(settings.n_threads, lambda work: self._uploader.upload(*work))
+        self._lanes: Lanes[Work] = Lanes(
+            settings.n_threads,
+            lambda work: self._uploader.upload(*work),
+            lambda work: priority.rank(work[0].path.text, work[0].stat.size),
+        )
         self._sending = Sending(root, self._pending, ledger, self._known, ids, self._lanes)
         options = TopicOptions(settings.topic_name, settings.chunk_size, settings.producer)
         self._connection = Connection(self._producer, options, self._troubles, self._inbox.put)
@@ -161,7 +170,8 @@ class Director:
                 info.cluster_id,
             )
             self._send_all_again()
-        self._sending.target = Target(topic, info.partitions, self._source, self._settings.chunk_size, reached.topic_id)
+        chunk_size = fitting(self._settings.chunk_size, self._pace)
+        self._sending.target = Target(topic, info.partitions, self._source, chunk_size, reached.topic_id)
         self._seeking, self._ever_reached, self._waiting_for = False, True, None
 
     def _send_all_again(self) -> None:

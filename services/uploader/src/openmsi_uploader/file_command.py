@@ -13,6 +13,7 @@ from queue import SimpleQueue
 
 from openmsi_core.errors import BadFile, BadInput, BrokerUnreachable, Fatal, OpenMSIError, Retryable
 from openmsi_core.kafka import Troubles, make_producer
+from openmsi_core.pace import fitting, pace_for
 from openmsi_core.paths import RelativePath
 from openmsi_core.service import Service, run
 from openmsi_core.state import instance_id
@@ -92,12 +93,19 @@ class _OneFile:
             queue_bytes=48_000_000,
             troubles=self._troubles,
         )
+        pace = pace_for(settings.bandwidth_limit)
         self._uploader = Uploader(
-            settings.filepath.parent, self._producer, self._outcomes.put, selector=selector, cipher=service.cipher
+            settings.filepath.parent,
+            self._producer,
+            self._outcomes.put,
+            selector=selector,
+            cipher=service.cipher,
+            pace=pace,
         )
         self._ids = UploadIds(settings.state_dir, reserve_ms=1)
         source = instance_id(settings.state_dir)
-        self._target = Target(settings.topic_name, self._find_topic().partitions, source, settings.chunk_size)
+        chunk_size = fitting(settings.chunk_size, pace)
+        self._target = Target(settings.topic_name, self._find_topic().partitions, source, chunk_size)
 
     def try_to_send(self, stat: FileStat) -> OpenMSIError | None:
         """Send the file once; None = all of it is acknowledged."""

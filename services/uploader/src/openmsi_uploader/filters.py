@@ -83,9 +83,9 @@ class Selection:
             return unusable
         if self.wanted is not None and not self.wanted.match(path):
             return NO_REGEX_MATCH
-        if self.include is not None and not _matches(self.include, path, name):
+        if self.include is not None and not matches(self.include, path, name):
             return NOT_INCLUDED
-        return EXCLUDED if _matches(self.exclude, path, name) else None
+        return EXCLUDED if matches(self.exclude, path, name) else None
 
     def why_not_with_folders(self, path: str) -> str | None:
         """As `why_not`, for a path of which nothing is known yet."""
@@ -95,7 +95,7 @@ class Selection:
 def select(upload_regex: re.Pattern[str] | None, include: Iterable[str], exclude: Iterable[str]) -> Selection:
     """The rules made of a regular expression and two lists of globs; no regular expression or ``include`` means all."""
     included = tuple(include)
-    return Selection(upload_regex, _globs(included) if included else None, _globs(exclude))
+    return Selection(upload_regex, globs(included) if included else None, globs(exclude))
 
 
 def why_not_folder(path: str) -> str | None:
@@ -108,14 +108,15 @@ def why_not_folder(path: str) -> str | None:
     return None if _is_unicode(path) else NOT_UTF8
 
 
-def _globs(patterns: Iterable[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns for whole paths, and for names."""
+def globs(patterns: Iterable[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Globs made into patterns for whole paths, and for names; see `Selection`."""
     listed = tuple(patterns)
     return _any_of(p for p in listed if "/" in p), _any_of(p for p in listed if "/" not in p)
 
 
-def _matches(globs: tuple[re.Pattern[str], re.Pattern[str]], path: str, name: str) -> bool:
-    for_paths, for_names = globs
+def matches(patterns: tuple[re.Pattern[str], re.Pattern[str]], path: str, name: str) -> bool:
+    """Whether a path, the last component of which is ``name``, matches one of `globs`."""
+    for_paths, for_names = patterns
     return bool(for_paths.match(path) or for_names.match(name))
 
 

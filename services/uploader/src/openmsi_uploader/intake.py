@@ -21,6 +21,8 @@ _MOST_ON_THEIR_WAY = 20_000
 """Files that may wait at once. More stay where they are: the walk that finds them waits."""
 _MOST_PENDING = 50_000
 """The same with those that fail, such as unreadable ones, which must not keep the others from their place."""
+_MOST_URGENT = 60_000
+"""The same with those that an event tells of and that others must wait for."""
 _MAY_BE_GONE = 1000
 
 
@@ -39,6 +41,7 @@ class Intake:
         pending: Pending,
         known: Known,
         watcher: Watcher,
+        is_urgent: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._prefix = f"{root}{os.sep}"
         self._selection = selection
@@ -46,6 +49,7 @@ class Intake:
         self._pending = pending
         self._known = known
         self._watcher = watcher
+        self._is_urgent = is_urgent
         self._batches: deque[Batch] = deque()
         self._dropped = False
         self._said: set[str] = set()
@@ -67,7 +71,8 @@ class Intake:
                 seen.append((path, stat_of(raw)))
         if not self._room(len(seen)):
             self._dropped = True
-            seen = [found for found in seen if found[0] in self._pending]
+            urgent = len(self._pending) + len(seen) <= _MOST_URGENT
+            seen = [found for found in seen if found[0] in self._pending or (urgent and self._is_urgent(found[0]))]
         self._consider(seen, clock(), unannounced=False)  # after the last look, so that none is taken early
 
     def dropped(self) -> None:

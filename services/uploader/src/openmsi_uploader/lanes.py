@@ -1,9 +1,10 @@
 """The threads that read and send files, and the two lines they take work from."""
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from openmsi_uploader.priority import Line, Rank
 
 J = TypeVar("J")
 
@@ -12,17 +13,18 @@ _SMALL_AHEAD = 256  # what is read until the answers of the broker, which come i
 
 
 class Lanes(Generic[J]):
-    """``count`` threads that call ``work`` for each job.
+    """``count`` threads that call ``work`` for each job; in both lines, the one with the lowest ``rank`` is next.
 
     Every thread takes small jobs; all but one (of several) take large ones first. So a small job never waits behind
     large ones, unless there is one thread only.
     """
 
-    def __init__(self, count: int, work: Callable[[J], None]) -> None:
+    def __init__(self, count: int, work: Callable[[J], None], rank: Callable[[J], Rank] = lambda _: (0, 0)) -> None:
         self._work = work
+        self._rank = rank
         self._changed = threading.Condition()
-        self._small: deque[J] = deque()
-        self._large: deque[J] = deque()
+        self._small = Line[J]()
+        self._large = Line[J]()
         self._closed = False
         takes = [self._take_any] * max(1, count - 1) + [self._take_small] * min(1, count - 1)
         self._threads = [
@@ -37,21 +39,23 @@ class Lanes(Generic[J]):
         """How many more small jobs may be put now."""
         return _SMALL_AHEAD - len(self._small)
 
-    @property
-    def large_room(self) -> int:
-        """How many more large jobs may be put now."""
-        return _LARGE_AHEAD - len(self._large)
+    def large_room(self, rank: Rank | None) -> int:
+        """How many more large jobs may be put now, the next of ``rank``: one that overtakes all in line always may."""
+        with self._changed:
+            best = self._large.best
+        overtakes = rank is not None and best is not None and rank < best
+        return max(_LARGE_AHEAD - len(self._large), int(overtakes))
 
     def put_small(self, job: J) -> None:
         """Line up a small job."""
         with self._changed:
-            self._small.append(job)
+            self._small.put(job, self._rank(job))
             self._changed.notify()
 
     def put_large(self, job: J) -> None:
         """Line up a large job."""
         with self._changed:
-            self._large.append(job)
+            self._large.put(job, self._rank(job))
             self._changed.notify_all()  # the thread woken by a single notify may be the one for small jobs
 
     def close(self, timeout: float) -> None:
@@ -74,7 +78,8 @@ class Lanes(Generic[J]):
             self._work(job)
 
     def _take_any(self) -> J | None:
-        return self._large.popleft() if self._large else self._take_small()
+        job = self._large.take()
+        return self._take_small() if job is None else job
 
     def _take_small(self) -> J | None:
-        return self._small.popleft() if self._small else None
+        return self._small.take()

@@ -9,12 +9,13 @@
 """
 
 import enum
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from openmsi_core.retry import delay_before
 from openmsi_uploader.agenda import Agenda
+from openmsi_uploader.priority import FIRST_COME, Line, Priority, Rank
 from openmsi_uploader.settle import Settling
 from openmsi_uploader.source import FileStat
 
@@ -55,17 +56,25 @@ class Waiting:
 class Pending:
     """Every path that is neither done nor left out.
 
-    Files of more than ``large`` bytes stand in a line of their own, so that small ones need not wait for them.
+    Files of more than ``large`` bytes stand in a line of their own, so that small ones need not wait for them. In both
+    lines, ``priority`` says who goes first.
     """
 
-    def __init__(self, settle_seconds: float, large: int, delay: Callable[[int], float] = delay_before) -> None:
+    def __init__(
+        self,
+        settle_seconds: float,
+        large: int,
+        delay: Callable[[int], float] = delay_before,
+        priority: Priority = FIRST_COME,
+    ) -> None:
         self._large = large
         self._delay = delay
+        self._priority = priority
         self._entries: dict[str, _Entry] = {}
         self._settling = Settling(settle_seconds)
         self._retries = Agenda()
-        self._small_ready: deque[str] = deque()
-        self._large_ready: deque[str] = deque()
+        self._small_ready = Line[str]()
+        self._large_ready = Line[str]()
         self._overdue: OrderedDict[str, float] = OrderedDict()
         self._bytes = 0
         self._failing = 0
@@ -111,7 +120,8 @@ class Pending:
             entry.settled = True
             self._overdue[path] = now
         self._enter(entry, _Phase.READY)
-        (self._large_ready if stat.size > self._large else self._small_ready).append(path)
+        line = self._large_ready if stat.size > self._large else self._small_ready
+        line.put(path, self._priority.rank(path, stat.size))
         return True
 
     def take_small(self) -> tuple[str, FileStat] | None:
@@ -121,6 +131,11 @@ class Pending:
     def take_large(self) -> tuple[str, FileStat] | None:
         """The next large file to send, as `take_small`."""
         return self._take(self._large_ready)
+
+    @property
+    def next_large(self) -> Rank | None:
+        """The rank of what `take_large` gives, or of a file that is gone; None when there is none."""
+        return self._large_ready.best
 
     def changed(self, path: str, stat: FileStat, now: float) -> None:
         """A file that had settled does not look any more as it did: it must settle again."""
@@ -168,9 +183,8 @@ class Pending:
         changing = self._settling.came_before(now - _LONG_SECONDS)
         return Waiting(len(self._entries), self._bytes, oldest, self._failing, changing)
 
-    def _take(self, ready: deque[str]) -> tuple[str, FileStat] | None:
-        while ready:
-            path = ready.popleft()
+    def _take(self, ready: Line[str]) -> tuple[str, FileStat] | None:
+        while (path := ready.take()) is not None:
             entry = self._entries.get(path)
             if entry is not None and entry.phase is _Phase.READY:
                 self._enter(entry, _Phase.SENDING)

@@ -71,7 +71,8 @@ class Sending:
         """Give settled files to the readers, as many as they should have."""
         if self.target is None or self.trouble:
             return
-        self._hand(self._pending.take_large, self._lanes.put_large, self._lanes.large_room, self.target, now)
+        large_room = self._lanes.large_room(self._pending.next_large)
+        self._hand(self._pending.take_large, self._lanes.put_large, large_room, self.target, now)
         self._hand(self._pending.take_small, self._lanes.put_small, self._lanes.small_room, self.target, now)
 
     def note(self, progress: Progress, now: float) -> None:

@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import CliPositionalArg, NoDecode
 
 from openmsi_core.chunk import DEFAULT_CHUNK_SIZE
 from openmsi_core.errors import ConfigError, UsageError
 from openmsi_core.settings import ProgramSettings
-from openmsi_core.settings_types import Seconds, Threads, TopicName
+from openmsi_core.settings_types import BandwidthLimit, Seconds, Threads, TopicName
 from openmsi_core.sources import Given, stands_for
+from openmsi_core.timetable import RATE
+from openmsi_uploader.priority import prioritised
 
 _MAX_QUEUE_MB = 256
 _READS_NOTHING = "no effect: an uploader reads no topic"
@@ -25,6 +27,11 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(glob for part in value.split(",") if (glob := part.strip()))
     return value
+
+
+def _order(words: tuple[str, ...]) -> tuple[str, ...]:
+    prioritised(words)
+    return words
 
 
 Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -70,10 +77,16 @@ class WatchSettings(ProgramSettings):
     exclude: Globs = Field(
         (), description="leave out files that match one of these globs (repeat, or separate with commas)"
     )
+    priority: Annotated[Globs, AfterValidator(_order)] = Field(
+        (),
+        description="send files that match the first of these globs before others, then those that match the next"
+        " (repeat, or separate with commas); small, as the last one = then small files before large ones",
+    )
     chunk_size: ChunkSize = Field(DEFAULT_CHUNK_SIZE, description="bytes of a file in one message")
     queue_max_size: float = Field(
         48, gt=0, description=f"megabytes that may wait for the broker, at most {_MAX_QUEUE_MB}"
     )
+    bandwidth_limit: BandwidthLimit | None = Field(None, description=f"most that is sent, {RATE}")
     upload_existing: bool = Field(False, description="also send what is in the folder at the first start")
     watchdog_lag_time: float = Field(3, ge=0, description="seconds a file must stay unchanged before it is sent")
     use_polling_observer: bool = Field(
@@ -129,6 +142,7 @@ class FileSettings(ProgramSettings):
 
     filepath: CliPositionalArg[Path] = Field(description="the file to send")
     chunk_size: ChunkSize = Field(DEFAULT_CHUNK_SIZE, description="bytes of the file in one message")
+    bandwidth_limit: BandwidthLimit | None = Field(None, description=f"most that is sent, {RATE}")
     n_threads: Threads = Field(2, description="no effect: one file is read from its beginning to its end")
     timeout_seconds: Seconds = Field(60, description="seconds to wait for the first answer of a broker")
     serve_keys: float = Field(

@@ -15,6 +15,7 @@ from openmsi_core.counters import Counters
 from openmsi_core.encryption.cipher import PLAIN, Cipher
 from openmsi_core.errors import OpenMSIError
 from openmsi_core.kafka_errors import translate
+from openmsi_core.pace import BESIDE_VALUE, Pace
 from openmsi_core.paths import partition_of
 from openmsi_core.status import size
 from openmsi_uploader.at_broker import Extent, check_still_there
@@ -29,6 +30,7 @@ from openmsi_uploader.window import Window
 _log = logging.getLogger(__name__)
 
 _FULL_SECONDS = 0.01
+_SILENT_SECONDS = 2.0
 
 
 class SendsRecords(Protocol):
@@ -67,7 +69,7 @@ class Uploader:
     """Sends files with one producer; `upload` may be called from several threads at once.
 
     Some thread must go on calling `poll`. Without ``continuing``, no upload is noted or continued; without
-    ``selector``, all bytes of a file are sent.
+    ``selector``, all bytes of a file are sent; without ``pace``, as fast as they can be.
     """
 
     def __init__(
@@ -79,9 +81,11 @@ class Uploader:
         counts: Counters | None = None,
         selector: Selector | None = None,
         cipher: Cipher = PLAIN,
+        pace: Pace | None = None,
     ) -> None:
         self._root = root
         self._cipher = cipher
+        self._pace = pace
         self._producer = producer
         self._report = report
         self._continuing = continuing
@@ -171,6 +175,8 @@ class Uploader:
     ) -> None:
         key = self._cipher.encrypt(topic, "key", encode_key(chunk))
         value = self._cipher.encrypt(topic, "value", encode_value(chunk))
+        if self._pace is not None:
+            self._pace.take(len(value) + BESIDE_VALUE, lambda: self._hold_back(flight))
         landed = flight.launch(chunk.index, len(value), self._check_stop)
         try:
             while not self._took(topic, value=value, key=key, partition=partition, headers=headers, on_delivery=landed):
@@ -190,6 +196,12 @@ class Uploader:
         except KafkaException as error:
             raise translate(error.args[0], topic) from None
         return True
+
+    def _hold_back(self, flight: Flight) -> bool:
+        """Whether nothing may go, because the broker does not answer: when it does, all that waits goes at once."""
+        self._check_stop()
+        flight.check()
+        return self.silent_for() > _SILENT_SECONDS
 
     def _check_stop(self) -> None:
         if self._stopping:

@@ -41,6 +41,7 @@ _PASSED_ON = (
     "processing_timeout",
     "memory_limit",
     "max_wait_per_decrypt",
+    "bandwidth_limit",
     "config",
     "state_dir",
     "logger_stream_level",

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer
 from openmsi_core.carry import prepare
 from openmsi_core.errors import Undone
 from openmsi_core.kafka import Troubles, make_admin, make_consumer
+from openmsi_core.pace import pace_for
 from openmsi_core.placing import Folder
 from openmsi_core.policy import Policy
 from openmsi_core.quarantine import Quarantine
@@ -51,6 +52,7 @@ class Replaying:
         self._service = service
         self._work = work
         self._topic = settings.topic_name
+        self._pace = pace_for(settings.bandwidth_limit)
         self._troubles = Troubles(_log.warning)
         self._in_quarantine = 0
         self.finished = False
@@ -76,7 +78,14 @@ class Replaying:
                 if plan.resumed:
                     _log.info("going on with a replay that did not come to its end")
                 found = scan(
-                    consumer, self._topic, plan.span, order.wanted, self._tick, service.cipher, self._key_seconds
+                    consumer,
+                    self._topic,
+                    plan.span,
+                    order.wanted,
+                    self._tick,
+                    service.cipher,
+                    self._key_seconds,
+                    self._pace,
                 )
             if found is None:
                 return
@@ -143,6 +152,7 @@ class Replaying:
                 group_id=self._order.group,
                 queue_bytes=_PREFETCH_BYTES,
                 troubles=self._troubles,
+                pace=self._pace,
             ),
             destination,
             staging,
@@ -152,6 +162,7 @@ class Replaying:
             policy,
             self._service.counts,
             self._service.cipher,
+            self._pace,
         ).run(reading.reached, reading)
         self.finished = reading.all_done
         if not self.finished and not self._service.stop.is_set():
@@ -196,6 +207,7 @@ class Replaying:
             group_id=self._order.group,
             queue_bytes=_PREFETCH_BYTES,
             troubles=self._troubles,
+            pace=self._pace,
         )
         try:
             yield consumer

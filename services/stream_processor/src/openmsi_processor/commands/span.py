@@ -17,6 +17,7 @@ from openmsi_core.errors import Undone, UsageError
 from openmsi_core.generation import Generation, Verdict, Version, judge
 from openmsi_core.kafka_errors import raise_fatal, translate
 from openmsi_core.late_keys import LateKeys
+from openmsi_core.pace import Pace
 from openmsi_core.paths import RelativePath
 from openmsi_core.records import Arrival, Locked, Piece, Reader
 
@@ -90,6 +91,7 @@ def scan(
     tick: Callable[[], bool],
     cipher: Cipher = PLAIN,
     key_seconds: float = 0.0,
+    pace: Pace | None = None,
 ) -> Found | None:
     """Read all of ``span``; None as soon as ``tick``, which is called every second, says so. Raises Undone, Fatal.
 
@@ -107,7 +109,7 @@ def scan(
                 files.add(arrival, found)
 
     with _decoders() as pool:
-        reader = Reader(consumer, pool, topic, cipher)
+        reader = Reader(consumer, pool, topic, cipher, pace)
         while (unread := any(at[number] < end for number, end in span.ends.items())) or late:
             if unread and not late.full:
                 incoming, errors = reader.read(_PAUSE_SECONDS if late else 1.0)
