@@ -38,8 +38,9 @@ class NoReaders(Lanes[Work]):
 
     def take(self) -> list[Job]:
         taken = []
-        while (work := self._take_any()) is not None:
-            taken.append(work[0])
+        for line in (self._large, self._small):
+            while (work := line.take()) is not None:
+                taken.append(work[0])
         return taken
 
 

@@ -1,5 +1,8 @@
 """Which of the files that wait is sent first."""
 
+import threading
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +11,7 @@ from openmsi_uploader.lanes import Lanes
 from openmsi_uploader.pending import Pending
 from openmsi_uploader.priority import FIRST_COME, Line, Priority, Rank, prioritised
 from openmsi_uploader.source import FileStat
+from tests.support.running import wait_for
 
 LARGE = 1000
 
@@ -117,14 +121,23 @@ def test_a_line_gives_the_lowest_rank_first_and_equals_in_order(steps: list[Rank
         assert len(line) == len(waiting)
 
 
-def test_jobs_that_no_thread_has_begun_are_overtaken_too() -> None:
-    rank = Priority((), small_first=True).rank
-    lanes: Lanes[tuple[str, int]] = Lanes(0, lambda _: None, lambda job: rank(*job))
+@pytest.mark.parametrize("put", [Lanes.put_small, Lanes.put_large])
+def test_jobs_that_no_thread_has_begun_are_overtaken_too(put: Callable[..., None]) -> None:
+    rank, go, begun = Priority((), small_first=True).rank, threading.Event(), list[str]()
+
+    def work(job: tuple[str, int]) -> None:
+        begun.append(job[0])
+        go.wait()
+
+    lanes = Lanes(1, work, lambda job: rank(*job))
+    put(lanes, ("first", 7))
+    wait_for(lambda: begun == ["first"], "the thread to begin", 10)
     for job in (("b", 5), ("c", 9), ("a", 1)):
-        lanes.put_small(job)
-        lanes.put_large(job)
-    assert [lanes._take_small() for _ in range(4)] == [("a", 1), ("b", 5), ("c", 9), None]
-    assert [lanes._take_any() for _ in range(4)] == [("a", 1), ("b", 5), ("c", 9), None]
+        put(lanes, job)
+    go.set()
+    wait_for(lambda: len(begun) == 4, "all to be begun", 10)
+    lanes.close(10)
+    assert begun == ["first", "a", "b", "c"]
 
 
 def test_there_is_room_for_a_large_job_that_overtakes_the_one_in_line() -> None:

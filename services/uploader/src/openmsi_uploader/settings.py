@@ -93,7 +93,9 @@ class WatchSettings(ProgramSettings):
         False, description="do not wait for events of the file system, only look regularly"
     )
     rescan_seconds: Seconds = Field(30, description="seconds between two looks at the whole folder")
-    n_threads: Threads = Field(2, description="files read at the same time")
+    n_threads: Threads = Field(
+        2, description="files read at the same time; from 2 on, a further thread is kept free for small ones"
+    )
     new_files_only: bool | None = Field(None, description="openmsipython's opposite of upload_existing")
     producer_topic_name: TopicName | None = Field(None, description=_ITS_TOPIC)
     consumer_topic_name: TopicName | None = Field(None, description=_READS_NOTHING)
