@@ -2,8 +2,9 @@
 
 Each step is done for the whole group before the next one:
 
-1. Each is judged against what is in place, and is there under a hidden name: nothing is visible.
-2. Each is synced: the disk writes them together, so that the first wait is long and the others are short.
+1. Each is judged against what is in place, and is there under a hidden name: nothing is visible. The kernel begins to
+   write it.
+2. Each is synced: the first sync writes the metadata of all, so that its wait is long and the others are short.
 3. Each gets its name, if what is in place is still what it was judged against.
 4. Each folder is synced, once: now they are durable under their names, and are reported.
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from openmsi_core.durable import CREATE, REOPEN, disk_errors, in_words, write_all
+from openmsi_core.durable import CREATE, REOPEN, begin_writing, disk_errors, in_words, write_all
 from openmsi_core.errors import OpenMSIError, Retryable, StagedBytesLost
 from openmsi_core.generation import Verdict, Version
 from openmsi_core.parents import Parent, Parents
@@ -112,6 +113,7 @@ class Placing:
             item.staged = f"{self._scratch}{next(self._serial):x}"
             item.fd = os.open(item.staged, CREATE, 0o666)
             write_all(item.fd, content, 0)
+            begin_writing(item.fd)
         self._folder.describe(item.fd, item.staged, item.candidate.version)
 
     def _sync(self, item: _Item) -> None:
