@@ -61,6 +61,17 @@ def test_all_are_placed_and_carry_what_they_are(destination: FolderDestination, 
         assert folder.version(file.generation.path, None) == file.version
 
 
+def test_a_system_that_takes_no_hints_places_them_too(
+    destination: FolderDestination, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "posix_fadvise", refused)
+    assert set(destination.deliver_together([small("a"), small("b")])) == {Verdict.NEWER}
+    assert found(folder).keys() == {"a", "b"}
+
+
 def test_every_content_is_synced_before_any_name_and_every_folder_after_the_last(
     destination: FolderDestination, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,13 +25,14 @@ def disk_errors(place: Path) -> Iterator[None]:
 
 
 def begin_writing(file: int) -> None:
-    """Have the kernel begin to write what is new in an open file, without waiting for it.
+    """Have the kernel begin to write what is new in an open file, without waiting for it. Never raises.
 
     When several files are synced one after the other, the first sync is then for the metadata of all: a file gets its
     place on the disk not before its bytes are written (ext4: delayed allocation), and each sync would write it anew.
     """
     if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)  # "not needed": what can be dropped was written first
+        with contextlib.suppress(OSError):  # a hint: a system that does not know it is slower, no more
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)  # "not needed": what can be dropped was written first
 
 
 def write_all(file: int, data: bytes | memoryview, offset: int) -> None:
