@@ -184,3 +184,22 @@ def test_hostile_records_hold_up_nobody(downloads: Downloads, sender: Sender) ->
     program = downloads.start()
     wait_for(lambda: downloads.tree == sent | {"long": b"long"}, "all files")
     assert program.stop() == 0
+
+
+def test_a_damaged_record_among_many_is_put_aside_and_a_good_one_completes_the_file(
+    downloads: Downloads, sender: Sender
+) -> None:
+    """All are there before the program starts, so that it is behind, and the damage shows in the whole file only."""
+    content = random.randbytes(30_000_000)
+    pieces, by = list(chunks("big", content, size=500_000)), upload(content)
+    damaged = dataclasses.replace(pieces[40], data=bytes(500_000))
+    sender.chunks([*pieces[:40], damaged, *pieces[41:]], by)
+    program = downloads.start()
+    program.says("its SHA-512 is not the one that its sender gave: reading it once more")
+    program.says(f"partition {sender.partition('big')} offset 40 in quarantine: the chunk's data")
+    assert downloads.tree == {}
+    sender.chunks([pieces[40]], by)
+    wait_for(lambda: downloads.tree == {"big": content}, "the file", 60)
+    assert program.stop() == 0
+    (reason,) = downloads.reasons
+    assert reason["offset"] == 40

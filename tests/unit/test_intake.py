@@ -1,5 +1,6 @@
 """From records to files: what `test_intake_model` does not vary, each step with a disk that fails."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,23 @@ def test_a_single_chunk_that_is_not_its_file(
     (reason,) = reasons(member)
     assert "not the whole file" in reason
     assert (member.commit(), destination.tree) == ({0: 1, 1: 0}, {})
+
+
+def test_a_part_that_came_unchecked_is_found_out_by_the_file_and_put_aside_alone(
+    member: Member, destination: MemoryDestination
+) -> None:
+    pieces = list(chunks("a", CONTENT))
+    member.log.append(0, replace(pieces[1], data=bytes(1000)), part_unchecked=True)
+    for chunk in (pieces[0], *pieces[2:]):
+        member.log.append(0, chunk)
+    member.drain()
+    (reason,) = reasons(member)
+    assert "does not match its SHA-512" in reason
+    assert "'offset': 0" in str(json.loads(reason))
+    assert (member.commit(), destination.tree) == ({0: 0, 1: 0}, {})  # the rest waits for a good one
+    member.log.append(0, pieces[1])
+    member.drain()
+    assert (member.commit(), destination.tree) == ({0: 7, 1: 0}, {"a": CONTENT})
 
 
 def test_the_same_content_again_is_a_repeat(member: Member, destination: MemoryDestination) -> None:

@@ -1,6 +1,7 @@
 """From messages to arrivals: nothing is lost, nothing raises, batches stay small."""
 
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -108,6 +109,25 @@ def test_a_batch_is_some_8_mb(size: int, least: int, most: int) -> None:
     consumer = FakeConsumer([FakeMessage(0, i, 0, value) for i in range(2500 if size < 1000 else 60)])
     read_all(consumer)
     assert least <= max(consumer.asked) <= most
+
+
+def test_while_there_is_more_than_it_can_take_parts_of_files_come_unchecked() -> None:
+    damaged = [replace(chunk, data=bytes(len(chunk.data))) for chunk in chunks("a", b"x" * 2_000_000, size=100_000)]
+    lone = [replace(chunk, data=bytes(len(chunk.data))) for chunk in chunks("b", b"x" * 100_000, size=100_000)]
+    values = [encode_value(chunk) for chunk in damaged * 10 + lone]
+    consumer = FakeConsumer([FakeMessage(0, i, 0, value) for i, value in enumerate(values)])
+    turns: list[set[type]] = []
+    with ThreadPoolExecutor(2) as pool:
+        reader = Reader(cast(Consumer, consumer), pool)
+        while consumer.messages:
+            turns.append({type(each.arrival()) for each in reader.read(0.1)[0]})
+    assert turns == [{Poison}, {Piece}, {Piece}, {Poison}]  # at first it does not know; at last it has caught up
+
+
+def test_a_file_of_one_record_is_always_checked() -> None:
+    (chunk,) = chunks("b", b"x" * 100_000, size=100_000)
+    message = FakeMessage(0, 0, 0, encode_value(replace(chunk, data=bytes(100_000))))
+    assert isinstance(decode(cast(Any, message), part_unchecked=True), Poison)
 
 
 def test_nothing_but_errors() -> None:

@@ -6,9 +6,9 @@ does not identify anything. Our own additions travel in record headers, which Op
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 import msgpack
 
@@ -22,6 +22,7 @@ HASH_BYTES = 64
 _FIELDS = 10
 _FIELDS_WITHOUT_MTIME = 9  # OpenMSIStream ≤ 1.8.6
 _INT64_MAX = 2**63 - 1
+_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST_SOURCE = 255  # bytes; it becomes an extended attribute, and ext4 has room for some 4 KiB of them
 
 
@@ -58,6 +59,11 @@ class Chunk:
         """Where the file belongs below a destination root. Raises BadFile for an unsafe path."""
         return destination(self.subdir, self.filename, self.append)
 
+    def check(self) -> None:
+        """Raise BadFile unless the data has its hash. CPU: one SHA-512 over it, outside the GIL."""
+        if hashlib.sha512(self.data).digest() != self.chunk_hash:
+            raise BadFile("the chunk's data does not match its SHA-512: it was damaged on the way")
+
 
 def encode_key(chunk: Chunk) -> bytes:
     """The record key: readable, ambiguous, never used as identity."""
@@ -83,10 +89,11 @@ def encode_value(chunk: Chunk) -> bytes:
     return packed
 
 
-def decode_value(value: bytes | None) -> Chunk:
+def decode_value(value: bytes | None, *, part_unchecked: bool = False) -> Chunk:
     """Read a record value and check everything in it that needs no other record, the chunk's own hash included.
 
-    CPU: one SHA-512 over the data, outside the GIL. Raises BadFile with the reason.
+    With ``part_unchecked``, the hash of a chunk that is only a part of its file is left to `Chunk.check`. CPU: one
+    SHA-512 over the data, outside the GIL. Raises BadFile with the reason.
     """
     if value is None:
         raise BadFile("the record is a tombstone (it has no value)")
@@ -112,8 +119,8 @@ def decode_value(value: bytes | None) -> Chunk:
         raise BadFile(f"chunk {chunk.index} of {chunk.total} cannot be")
     if chunk.offset + len(chunk.data) > _INT64_MAX:
         raise BadFile(f"the offset {chunk.offset} is beyond any file")
-    if hashlib.sha512(chunk.data).digest() != chunk.chunk_hash:
-        raise BadFile("the chunk's data does not match its SHA-512: it was damaged on the way")
+    if chunk.total == 1 or not part_unchecked:
+        chunk.check()
     return chunk
 
 
@@ -133,10 +140,10 @@ def decode_headers(headers: Mapping[str, object] | Iterable[tuple[str, object]] 
     try:
         if named["openmsi-version"] != b"1":
             return None
-        upload_id, source = str(UUID(named["openmsi-upload"].decode())), named["openmsi-source"]
-        if len(source) > _LONGEST_SOURCE:
+        upload_id, source = named["openmsi-upload"], named["openmsi-source"]
+        if not _UUID.fullmatch(upload_id) or len(source) > _LONGEST_SOURCE:
             return None
-        return Upload(upload_id, source.decode(), int(named["openmsi-size"]))
+        return Upload(upload_id.decode(), source.decode(), int(named["openmsi-size"]))
     except (KeyError, ValueError):
         return None
 

@@ -135,6 +135,8 @@ class Intake:
 
     def _assemble(self, piece: Piece) -> CompleteFile | None:
         generation, chunk, record = piece.generation, piece.chunk, piece.record
+        if generation in self._doubted:
+            chunk.check()
         file = self.files.find(generation) or self._open(piece)
         if file is None:
             return None
@@ -201,7 +203,9 @@ class Intake:
             sealed = None if generation.total == 1 else self._staging.seal(generation)
         except BadFile as error:
             if generation.total > 1 and generation not in self._doubted:
-                self._doubted.add(generation)  # the disk may have damaged it: the log has the last word
+                self._doubted.add(
+                    generation
+                )  # disk or record may be damaged: the log has the last word, chunk by chunk
                 raise Doubted(f"{error}: reading it once more") from None
             partial = self._staging.partial(generation)  # seal keeps what it refuses
             content = partial.path if partial is not None else piece.chunk.data

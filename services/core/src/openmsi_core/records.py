@@ -109,8 +109,8 @@ class Incoming:
             count(size_of(self.decoded))
 
 
-def decode(message: Message, topic: str = "", cipher: Cipher = PLAIN) -> Arrival:
-    """Decrypt and check one message. CPU: that, and one SHA-512 over its data, outside the GIL. Never raises."""
+def decode(message: Message, topic: str = "", cipher: Cipher = PLAIN, *, part_unchecked: bool = False) -> Arrival:
+    """Decrypt and check one message, see `decode_value`. CPU: that, outside the GIL. Never raises."""
     record = Record(
         partition=_known(message.partition()),
         offset=_known(message.offset()),
@@ -118,16 +118,19 @@ def decode(message: Message, topic: str = "", cipher: Cipher = PLAIN) -> Arrival
         key=_raw(message.key()),
         stamped=_STAMPED.get(message.timestamp()[0], "consumed"),
     )
-    return read(record, _raw(message.value()), message.headers(), topic, cipher)
+    raw = _raw(message.value())
+    return read(record, raw, message.headers(), topic, cipher, part_unchecked=part_unchecked)
 
 
-def read(record: Record, raw: bytes | None, headers: Headers, topic: str, cipher: Cipher) -> Arrival:
+def read(
+    record: Record, raw: bytes | None, headers: Headers, topic: str, cipher: Cipher, *, part_unchecked: bool = False
+) -> Arrival:
     """As `decode`, of a message that was taken apart: ``raw`` is its value."""
     try:
         value = None if raw is None else cipher.decrypt(topic, "value", raw)
         if isinstance(value, Missing):
             return Locked(record, raw or b"", headers, value)
-        chunk = decode_value(value)
+        chunk = decode_value(value, part_unchecked=part_unchecked)
         upload = decode_headers(headers)
         generation = Generation.of(chunk, upload)
     except BadFile as error:
@@ -137,7 +140,11 @@ def read(record: Record, raw: bytes | None, headers: Headers, topic: str, cipher
 
 
 class Reader:
-    """Reads batches of about 8 MiB, whatever the size of the messages."""
+    """Reads batches of about 8 MiB, whatever the size of the messages.
+
+    While there is more than it can take, parts of files come unchecked (`decode_value`): the hash of the whole file
+    tells whether all of them are right, and to hash everything twice takes a quarter of what a large file costs.
+    """
 
     def __init__(
         self,
@@ -173,6 +180,7 @@ class Reader:
         messages = [first]
         if self._batch:
             messages += self._consumer.consume(self._batch, timeout=0)
+        behind = 1 < self._batch < len(messages)  # 1: at first, when the size of messages is not known
         good: list[Message] = []
         errors: list[tuple[KafkaError, int]] = []
         for message in messages:
@@ -187,12 +195,12 @@ class Reader:
             if self._pace is not None:
                 self._pace.spend(sum(len(message) + BESIDE_VALUE for message in good))
                 self._batch = min(self._batch, int(min(_BATCH_BYTES, self._pace.portion)) // average)
-        return [Incoming(_known(m.partition()), self._decode(m, average)) for m in good], errors
+        return [Incoming(_known(m.partition()), self._decode(m, average, behind)) for m in good], errors
 
-    def _decode(self, message: Message, average: int) -> Arrival | Future[Arrival]:
+    def _decode(self, message: Message, average: int, behind: bool) -> Arrival | Future[Arrival]:
         if average < _SMALL_BYTES:
             return decode(message, self._topic, self._cipher)
-        return self._pool.submit(decode, message, self._topic, self._cipher)
+        return self._pool.submit(decode, message, self._topic, self._cipher, part_unchecked=behind)
 
     def _may_read(self, pace: Pace, timeout: float) -> bool:
         # Not by pausing partitions, which would throw away, and fetch again, all that librdkafka has ready.
