@@ -3,20 +3,23 @@
 ========  =====================================================================================
 sha512    SHA-512 of the content when it was placed, hexadecimal
 upload    id of the upload it came by, empty for an upload of another program
-source    id of the uploader instance, likewise
-log       Kafka timestamp (ms), offset and source mtime (s), separated by blanks
-sum       the first 16 hexadecimal digits of the SHA-256 of the four above, each ended by a newline
+log       Kafka timestamp (ms), offset, source mtime (s), a sum, and the id of the uploader
+          instance (nothing for another program), separated by blanks
 ========  =====================================================================================
+
+The sum is XXH3 (64 bits, hexadecimal) of all the rest. They are few, because each costs a small file as much time as
+a rename.
 """
 
-import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
+
+from xxhash import xxh3_64_hexdigest
 
 from openmsi_core.generation import Version
 
 _PREFIX = "user.openmsi."
+_SHA512, _UPLOAD, _LOG = f"{_PREFIX}sha512", f"{_PREFIX}upload", f"{_PREFIX}log"
 
 
 def can_mark(probe: Path) -> bool:
@@ -30,29 +33,25 @@ def can_mark(probe: Path) -> bool:
 
 def mark(file: int, version: Version) -> None:
     """Write the marks of ``version`` on an open file; durable with its next fsync. Raises OSError."""
-    marks = {
-        "sha512": version.file_hash.hex(),
-        "upload": version.upload_id,
-        "source": version.source,
-        "log": f"{version.logged[0]} {version.logged[1]} {version.mtime!r}",
-    }
-    for name, value in (marks | {"sum": _sum(marks)}).items():
-        os.setxattr(file, _PREFIX + name, value.encode())
+    sha512, (timestamp, offset) = version.file_hash.hex(), version.logged
+    moment = f"{timestamp} {offset} {version.mtime!r}"
+    os.setxattr(file, _SHA512, sha512.encode())
+    os.setxattr(file, _UPLOAD, version.upload_id.encode())
+    total = _sum(sha512, version.upload_id, moment, version.source)
+    os.setxattr(file, _LOG, f"{moment} {total} {version.source}".encode())
 
 
 def marked_version(file: int) -> Version | None:
     """The version that an open file says it is; None when it is not marked as `mark` does it (any flipped bit)."""
     try:
-        marks = {name: os.getxattr(file, _PREFIX + name).decode() for name in ("sha512", "upload", "source", "log")}
-        if os.getxattr(file, f"{_PREFIX}sum").decode() != _sum(marks):
+        sha512, upload_id, log = (os.getxattr(file, name).decode() for name in (_SHA512, _UPLOAD, _LOG))
+        timestamp, offset, mtime, total, source = log.split(" ", 4)
+        if total != _sum(sha512, upload_id, f"{timestamp} {offset} {mtime}", source):
             return None
-        timestamp, offset, mtime = marks["log"].split(" ")
-        logged = (int(timestamp), int(offset))
-        return Version(bytes.fromhex(marks["sha512"]), marks["upload"], marks["source"], float(mtime), logged)
+        return Version(bytes.fromhex(sha512), upload_id, source, float(mtime), (int(timestamp), int(offset)))
     except (OSError, ValueError, AttributeError):
         return None
 
 
-def _sum(marks: Mapping[str, str]) -> str:
-    text = "".join(f"{marks[name]}\n" for name in ("sha512", "upload", "source", "log"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _sum(*texts: str) -> str:
+    return xxh3_64_hexdigest("\n".join(texts).encode())
