@@ -11,11 +11,10 @@ from tests.perf.report import say
 from tests.perf.results import Results, Who
 from tests.perf.runs import Lines, until
 from tests.perf.wanted import FIRST_NEW, PER_FILE, RESCAN
-from tests.perf.watching import cpu_of_family, memory, peak_memory
+from tests.perf.watching import cpu_at_rest, memory, peak_memory
 from tests.perf.workloads import Workload, check_same, equal
 
 _SIZE = 4096
-_QUIET_SHARE = 0.05
 _OPTIONS = ("--upload_existing", "--watchdog_lag_time", str(SETTLE))
 
 
@@ -46,7 +45,7 @@ def _known(lab: Lab, place: Place, source: Path, count: int, results: Results) -
         process = started.program.process
         assert until(started.done.count, 1, LIMIT, [process]), "the new file was not sent"
         figures[FIRST_NEW] = time.perf_counter() - began
-        figures["start with known files, CPU s"] = _cpu_at_rest(process.pid)
+        figures["start with known files, CPU s"] = cpu_at_rest(process.pid)
         figures[PER_FILE] = (peak_memory(process.pid) - base) / count
         figures["the same after the start, bytes"] = (memory(process.pid) - base) / count
         figures[RESCAN] = _rescan(started, source)
@@ -62,11 +61,11 @@ def _rescan(started: Started, source: Path) -> float:
     source.rename(away)
     try:
         assert until(gone.count, 1, LIMIT, [process]), "it did not see that its folder was away"
-        before = _cpu_at_rest(process.pid)
+        before = cpu_at_rest(process.pid)
     finally:
         away.rename(source)
     assert until(back.count, 1, LIMIT, [process]), "it did not see that its folder was back"
-    return _cpu_at_rest(process.pid) - before
+    return cpu_at_rest(process.pid) - before
 
 
 def _memory_without_files(lab: Lab, topic: str) -> int:
@@ -75,15 +74,5 @@ def _memory_without_files(lab: Lab, topic: str) -> int:
         lab.room() as room,
         uploader(Place(lab.broker, topic, room), source, *_OPTIONS) as started,
     ):
-        _cpu_at_rest(started.program.process.pid)
+        cpu_at_rest(started.program.process.pid)
         return peak_memory(started.program.process.pid)
-
-
-def _cpu_at_rest(pid: int) -> float:
-    """CPU seconds of a process so far, as soon as it does nothing for two seconds."""
-    before, limit = -1.0, time.monotonic() + LIMIT
-    while (now := cpu_of_family(pid)) - before > 2 * _QUIET_SHARE:
-        assert time.monotonic() < limit, "it does not come to rest"
-        before = now
-        time.sleep(2.0)
-    return now

@@ -6,10 +6,8 @@ from tests.perf.lab import Lab
 from tests.perf.ours import Place, uploader
 from tests.perf.results import Results
 from tests.perf.runs import MB
-from tests.perf.watching import cpu_of_family, peak_memory
+from tests.perf.watching import cpu_at_rest, cpu_of_family, peak_memory
 from tests.perf.workloads import equal
-
-_REST_SECONDS = 5.0
 
 
 def idle(lab: Lab, results: Results, files: int, seconds: float) -> None:
@@ -21,8 +19,7 @@ def idle(lab: Lab, results: Results, files: int, seconds: float) -> None:
         uploader(Place(lab.broker, topic, room), data) as started,
     ):
         pid = started.program.process.pid
-        time.sleep(_REST_SECONDS)
-        before = cpu_of_family(pid)
+        before = cpu_at_rest(pid)
         time.sleep(seconds)
         share = (cpu_of_family(pid) - before) / seconds
         results.figures[f"idle uploader over {files:,} files, % of a core"] = share * 100
