@@ -61,6 +61,7 @@ def parts(plan: Plan, rounds: int) -> dict[str, Part]:
     def delays(lab: Lab, results: Results) -> None:
         for _ in range(rounds):
             latency.quiet(lab, results, plan.latency_files)
+        for _ in range(rounds):  # afterwards: the disk frees what a large file has taken for a while longer
             latency.busy(lab, results, plan.busy_size)
 
     found: dict[str, Part] = {each.name: partial(measure, workload=each, rounds=rounds) for each in plan.workloads}

@@ -8,6 +8,7 @@ import pytest
 
 from tests.perf import system_calls
 from tests.perf.bare import RECORD, records
+from tests.perf.lab import empty
 from tests.perf.plot import plot
 from tests.perf.ratios import DOWN_SLOWER, TWO, UP_BOUND, to_theirs
 from tests.perf.report import compared, compared_verdicts, tables, verdict_table
@@ -160,3 +161,16 @@ def test_calls_are_read_from_what_strace_prints(tmp_path: Path) -> None:
 """
     )
     assert system_calls.read(tmp_path / "s") == {"openat": 10000, "read": 1111}
+
+
+def test_an_emptied_folder_keeps_names_and_takes_nothing_from_a_source(tmp_path: Path) -> None:
+    source, room = tmp_path / "source", tmp_path / "room"
+    source.mkdir()
+    (room / "deep").mkdir(parents=True)
+    (source / "linked").write_bytes(bytes(10_000))
+    (room / "linked").hardlink_to(source / "linked")
+    (room / "deep" / "large").write_bytes(bytes(10_000))
+    (room / "small").write_bytes(bytes(4096))
+    empty(room)
+    assert {path.name: path.stat().st_size for path in room.rglob("*") if path.is_file()} == {"large": 0, "small": 4096}
+    assert (source / "linked").stat().st_size == 10_000
