@@ -203,9 +203,8 @@ class Intake:
             sealed = None if generation.total == 1 else self._staging.seal(generation)
         except BadFile as error:
             if generation.total > 1 and generation not in self._doubted:
-                self._doubted.add(
-                    generation
-                )  # disk or record may be damaged: the log has the last word, chunk by chunk
+                # Damaged by the disk, or a record that came unchecked is: the log has the last word, chunk by chunk.
+                self._doubted.add(generation)
                 raise Doubted(f"{error}: reading it once more") from None
             partial = self._staging.partial(generation)  # seal keeps what it refuses
             content = partial.path if partial is not None else piece.chunk.data
