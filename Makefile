@@ -34,7 +34,7 @@ down-native: ## stop what up-native has started
 	@tools/native down
 
 unit: test-unit ## the quick tests
-test: ## all tests, against a real broker and the built images
+test: images ## all tests, against a real broker and the built images
 	@tools/setup python java openssl engine versitygw faults openmsistream
 	$(PYTEST) -n $(JOBS) --no-loadscope-reorder $(wildcard $(addprefix tests/,e2e integration interop faults examples contract unit)) $(ARGS)
 test-unit: ## tests without network
@@ -52,7 +52,7 @@ test-integration: ## tests of the programs against a real broker and a real S3 s
 test-interop: ## tests against OpenMSIStream, in both directions
 	@tools/setup python java versitygw openmsistream
 	$(PYTEST) tests/interop $(ARGS)
-test-e2e: ## tests of the built images under compose
+test-e2e: images ## tests of the built images under compose
 	@tools/setup python java engine
 	$(PYTEST) tests/e2e $(ARGS)
 test-faults: ## tests that break things: a fixed part of what make faults does
