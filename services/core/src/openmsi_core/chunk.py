@@ -6,9 +6,9 @@ does not identify anything. Our own additions travel in record headers, which Op
 
 import hashlib
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 import msgpack
 
@@ -22,7 +22,6 @@ HASH_BYTES = 64
 _FIELDS = 10
 _FIELDS_WITHOUT_MTIME = 9  # OpenMSIStream ≤ 1.8.6
 _INT64_MAX = 2**63 - 1
-_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST_SOURCE = 255  # bytes; it becomes an extended attribute, and ext4 has room for some 4 KiB of them
 
 
@@ -140,10 +139,10 @@ def decode_headers(headers: Mapping[str, object] | Iterable[tuple[str, object]] 
     try:
         if named["openmsi-version"] != b"1":
             return None
-        upload_id, source = named["openmsi-upload"], named["openmsi-source"]
-        if not _UUID.fullmatch(upload_id) or len(source) > _LONGEST_SOURCE:
+        upload_id, source = str(UUID(named["openmsi-upload"].decode())), named["openmsi-source"]
+        if len(source) > _LONGEST_SOURCE:
             return None
-        return Upload(upload_id.decode(), source.decode(), int(named["openmsi-size"]))
+        return Upload(upload_id, source.decode(), int(named["openmsi-size"]))
     except (KeyError, ValueError):
         return None
 
