@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tests.perf import ours
 from tests.perf.lab import Lab
-from tests.perf.ours import LIMIT, SETTLE, Place, Started, uploader
+from tests.perf.ours import LIMIT, SETTLE, Place, Started, cpu_at_rest, uploader
 from tests.perf.report import say
 from tests.perf.results import Results, Who
 from tests.perf.runs import Lines, until
 from tests.perf.wanted import FIRST_NEW, PER_FILE, RESCAN
-from tests.perf.watching import cpu_at_rest, memory, peak_memory
+from tests.perf.watching import memory, peak_memory
 from tests.perf.workloads import Workload, check_same, equal
 
 _SIZE = 4096

@@ -3,10 +3,10 @@
 import time
 
 from tests.perf.lab import Lab
-from tests.perf.ours import Place, uploader
+from tests.perf.ours import Place, cpu_at_rest, uploader
 from tests.perf.results import Results
 from tests.perf.runs import MB
-from tests.perf.watching import cpu_at_rest, cpu_of_family, peak_memory
+from tests.perf.watching import cpu_of_family, peak_memory
 from tests.perf.workloads import equal
 
 

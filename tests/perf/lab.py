@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,9 +73,10 @@ def empty(folder: Path) -> None:
     looks at all of those one by one. After 20,000 files of one run, those of the next cost five times what they should.
     """
     for each in folder.rglob("*"):
-        if each.is_symlink() or not each.is_file():
+        found = each.lstat()
+        if not stat.S_ISREG(found.st_mode):
             continue
-        if each.stat().st_nlink > 1:  # its bytes are those of a source
+        if found.st_nlink > 1:  # its bytes are those of a source
             each.unlink()
-        elif each.stat().st_size > _SMALL:
+        elif found.st_size > _SMALL:
             os.truncate(each, 0)

@@ -18,6 +18,7 @@ SETTLE = 0.1
 SENT, PLACED = "INFO  sent ", "INFO  placed "
 _REACHED, _READING = " reached: topic ", "reading partitions ["
 _START_SECONDS = 60.0
+_QUIET_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,16 @@ def measured(counted: Sequence[Started], running: Sequence[Started], workload: W
     assert count >= len(workload.files), f"only {count} of {len(workload.files)} files in {LIMIT:.0f} s"
     start = max(each.start_seconds for each in running)
     return Run(seconds, count, workload.size, start, max(map(peak_memory, own)), costs.so_far())
+
+
+def cpu_at_rest(pid: int) -> float:
+    """CPU seconds of a program so far, as soon as it does next to nothing for two seconds; fails after `LIMIT`."""
+    before, limit = -1.0, time.monotonic() + LIMIT
+    while (now := cpu_of_family(pid)) - before > 2 * _QUIET_SHARE:
+        assert time.monotonic() < limit, "it does not come to rest"
+        before = now
+        time.sleep(2.0)
+    return now
 
 
 @contextmanager

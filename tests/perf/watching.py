@@ -2,13 +2,8 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
-
-_LOOK_SECONDS = 2.0
-_QUIET_SHARE = 0.05
-_LONGEST_SECONDS = 1800.0
 
 
 def peak_memory(pid: int) -> int:
@@ -40,16 +35,6 @@ def cpu_of_family(pid: int) -> float:
         total += ticks
         left += children.get(each, [])
     return total / os.sysconf("SC_CLK_TCK")
-
-
-def cpu_at_rest(pid: int) -> float:
-    """`cpu_of_family`, as soon as it does next to nothing for two seconds; blocks until then."""
-    before, limit = -1.0, time.monotonic() + _LONGEST_SECONDS
-    while (now := cpu_of_family(pid)) - before > _LOOK_SECONDS * _QUIET_SHARE:
-        assert time.monotonic() < limit, "it does not come to rest"
-        before = now
-        time.sleep(_LOOK_SECONDS)
-    return now
 
 
 def cpu_of_children(name: str) -> float:

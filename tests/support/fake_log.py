@@ -48,19 +48,13 @@ class FakeMessage:
 
 
 def arrival(
-    chunk: Chunk | bytes | None,
-    by: Upload | None = None,
-    *,
-    partition: int = 0,
-    offset: int = 0,
-    time: int = 1,
-    part_unchecked: bool = False,
+    chunk: Chunk | bytes | None, by: Upload | None = None, *, partition: int = 0, offset: int = 0, time: int = 1
 ) -> Piece | Poison:
     """A record as it comes out of `decode`: a chunk, or any bytes."""
     raw = encode_value(chunk) if isinstance(chunk, Chunk) else chunk
     key = encode_key(chunk) if isinstance(chunk, Chunk) else b"key"
     message = FakeMessage(partition, offset, time, raw, encode_headers(by) if by else [], key)
-    return unlocked(decode(cast(Message, message), part_unchecked=part_unchecked))
+    return unlocked(decode(cast(Message, message)))
 
 
 def unlocked(arrival: Arrival) -> Piece | Poison:
@@ -77,14 +71,10 @@ class Log:
         self.committed = dict.fromkeys(range(partitions), 0)
         self._time = itertools.count(1)
 
-    def append(
-        self, partition: int, chunk: Chunk | bytes | None, by: Upload | None = None, *, part_unchecked: bool = False
-    ) -> None:
+    def append(self, partition: int, chunk: Chunk | bytes | None, by: Upload | None = None) -> None:
         """Write one record."""
-        records, time = self.partitions[partition], next(self._time)
-        records.append(
-            arrival(chunk, by, partition=partition, offset=len(records), time=time, part_unchecked=part_unchecked)
-        )
+        records = self.partitions[partition]
+        records.append(arrival(chunk, by, partition=partition, offset=len(records), time=next(self._time)))
 
     def __iter__(self) -> Iterator[Piece | Poison]:
         """All records as they were written."""

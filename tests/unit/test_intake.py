@@ -10,6 +10,7 @@ import pytest
 from openmsi_core.chunk import Upload
 from openmsi_core.errors import BadFile, Retryable
 from openmsi_core.generation import Verdict
+from openmsi_core.records import Piece
 from openmsi_core.scatter import ScatterWarning
 from tests.support.fake_log import Log, arrival
 from tests.support.receiving import Member, MemoryDestination
@@ -68,13 +69,16 @@ def test_a_part_that_came_unchecked_is_found_out_by_the_file_and_put_aside_alone
     member: Member, destination: MemoryDestination
 ) -> None:
     pieces = list(chunks("a", CONTENT))
-    member.log.append(0, replace(pieces[1], data=bytes(1000)), part_unchecked=True)
+    member.log.append(0, pieces[1])
+    (piece,) = member.log.partitions[0]
+    assert isinstance(piece, Piece)
+    member.log.partitions[0] = [replace(piece, chunk=replace(piece.chunk, data=bytes(1000)))]
     for chunk in (pieces[0], *pieces[2:]):
         member.log.append(0, chunk)
     member.drain()
     (reason,) = reasons(member)
     assert "does not match its SHA-512" in reason
-    assert "'offset': 0" in str(json.loads(reason))
+    assert json.loads(reason)["offset"] == 0
     assert (member.commit(), destination.tree) == ({0: 0, 1: 0}, {})  # the rest waits for a good one
     member.log.append(0, pieces[1])
     member.drain()
