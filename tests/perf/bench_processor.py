@@ -6,7 +6,6 @@ takes less, to try the bench itself.
 
 import argparse
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from tests.perf.bench_broker import bench_broker
+from tests.perf.lab import empty
 from tests.perf.runs import MB, Lines, median_ratio, percentile, until
 from tests.perf.watching import peak_memory
 from tests.support.broker import Broker
@@ -140,7 +140,7 @@ class Bench:
             yield program
         finally:
             program.stop()
-            shutil.rmtree(folder)
+            empty(folder)
 
     @contextmanager
     def _bare(self, topic: str) -> Iterator[Consumer]:

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from tests.perf import bare_s3, ours, s3_runs
 from tests.perf.bench_broker import bench_broker
+from tests.perf.lab import empty
 from tests.perf.runs import MB, Run, median_ratio
 from tests.perf.s3_runs import Place
 from tests.perf.workloads import Workload, write
@@ -85,7 +85,7 @@ class Bench:
             run("ours", lambda place: s3_runs.ours(place, tree.files, _LIMIT))
             run("rclone", lambda place: s3_runs.bare(lambda: self._rclone(place, data, tree), tree.files))
         run("theirs", lambda place: s3_runs.theirs(place, tree.files, tree.their_seconds))
-        shutil.rmtree(data)
+        empty(data)
         return runs
 
     def _bare(self, bucket: str, files: list[Path], tree: Tree) -> float:
@@ -103,8 +103,8 @@ class Bench:
         os.sync()  # so that nobody pays for what the one before left to be written
         bucket, folder = self._store.bucket().name, self._folder / f"run{self._serial}"
         yield Place(self._broker, topic, self._store, bucket, folder)
-        shutil.rmtree(self._store.folder / bucket)
-        shutil.rmtree(folder, ignore_errors=True)
+        empty(self._store.folder / bucket)
+        empty(folder)
 
     def _compare(self, bucket: str, topic: str, files: list[Path]) -> None:
         for file in files:
