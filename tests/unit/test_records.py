@@ -111,17 +111,29 @@ def test_a_batch_is_some_8_mb(size: int, least: int, most: int) -> None:
     assert least <= max(consumer.asked) <= most
 
 
-def test_while_there_is_more_than_it_can_take_parts_of_files_come_unchecked() -> None:
-    damaged = [replace(chunk, data=bytes(len(chunk.data))) for chunk in chunks("a", b"x" * 2_000_000, size=100_000)]
-    lone = [replace(chunk, data=bytes(len(chunk.data))) for chunk in chunks("b", b"x" * 100_000, size=100_000)]
+def turns_of(data: bytes, pace: Pace | None = None) -> list[set[type]]:
+    """What each read finds in 200 parts of damaged files and one damaged file of a single record."""
+    damaged = [replace(chunk, data=bytes(len(chunk.data))) for chunk in chunks("a", data * 20, size=len(data))]
+    lone = [replace(chunk, data=bytes(len(chunk.data))) for chunk in chunks("b", data, size=len(data))]
     values = [encode_value(chunk) for chunk in damaged * 10 + lone]
     consumer = FakeConsumer([FakeMessage(0, i, 0, value) for i, value in enumerate(values)])
     turns: list[set[type]] = []
     with ThreadPoolExecutor(2) as pool:
-        reader = Reader(cast(Consumer, consumer), pool)
+        reader = Reader(cast(Consumer, consumer), pool, pace=pace)
         while consumer.messages:
             turns.append({type(each.arrival()) for each in reader.read(0.1)[0]})
+    return turns
+
+
+def test_while_there_is_more_than_it_can_take_parts_of_files_come_unchecked() -> None:
+    turns = turns_of(b"x" * 100_000)
     assert turns == [{Poison}, {Piece}, {Piece}, {Poison}]  # at first it does not know; at last it has caught up
+
+
+def test_what_a_pace_lets_through_is_checked() -> None:
+    turns = turns_of(b"x" * 100_000, Clocks().pace("5M"))
+    assert len(turns) > 10
+    assert set.union(*turns) == {Poison}
 
 
 def test_a_file_of_one_record_is_always_checked() -> None:

@@ -159,7 +159,8 @@ class Reader:
         self._pool = pool
         self._topic = topic
         self._cipher = cipher
-        self._batch = 1 if pace is None else 0
+        self._full = 1  # messages in a batch; at first, their size is not known
+        self._batch = 1 if pace is None else 0  # of them, what the pace allows
         self._pace = pace
         self._clock = clock
         self._polled = clock()
@@ -180,7 +181,7 @@ class Reader:
         messages = [first]
         if self._batch:
             messages += self._consumer.consume(self._batch, timeout=0)
-        behind = 1 < self._batch < len(messages)  # 1: at first, when the size of messages is not known
+        behind = 1 < self._full < len(messages)
         good: list[Message] = []
         errors: list[tuple[KafkaError, int]] = []
         for message in messages:
@@ -191,7 +192,7 @@ class Reader:
                 errors.append((error, _known(message.partition())))
         average = sum(len(message) for message in good) // max(1, len(good)) + 1
         if good:
-            self._batch = max(1, min(_MOST_RECORDS, _BATCH_BYTES // average))
+            self._full = self._batch = max(1, min(_MOST_RECORDS, _BATCH_BYTES // average))
             if self._pace is not None:
                 self._pace.spend(sum(len(message) + BESIDE_VALUE for message in good))
                 self._batch = min(self._batch, int(min(_BATCH_BYTES, self._pace.portion)) // average)
