@@ -63,6 +63,7 @@ def parts(plan: Plan, rounds: int) -> dict[str, Part]:
             latency.quiet(lab, results, plan.latency_files)
         for _ in range(rounds):  # afterwards: the disk frees what a large file has taken for a while longer
             latency.busy(lab, results, plan.busy_size)
+            latency.limited(lab, results, plan.busy_size)
 
     found: dict[str, Part] = {each.name: partial(measure, workload=each, rounds=rounds) for each in plan.workloads}
     return found | {

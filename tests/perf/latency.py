@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.perf.lab import Lab
 from tests.perf.ours import LIMIT, Place, downloaders, uploader
 from tests.perf.results import Results
 from tests.perf.runs import percentile
-from tests.perf.wanted import BUSY, QUIET
+from tests.perf.wanted import BUSY, LIMITED, QUIET
 from tests.perf.workloads import Files, check_same
 
 _SETTLE = 0.5
@@ -19,20 +19,36 @@ _INTERVAL = 0.5
 
 def quiet(lab: Lab, results: Results, count: int) -> None:
     """Two files a second, and nothing else."""
-    _measure(lab, QUIET, [], results, lambda sent, _: sent < count)
+    _measure(lab, QUIET, [], results, (), lambda sent, _: sent < count)
 
 
 def busy(lab: Lab, results: Results, size: int) -> None:
     """The same, as long as a file of so many bytes is on its way through both programs."""
-    _measure(lab, BUSY, [("large", size)], results, lambda _, out: not (out / "large").exists())
+    _beside_large(lab, BUSY, size, results)
 
 
-def _measure(lab: Lab, name: str, beside: Files, results: Results, go_on: Callable[[int, Path], bool]) -> None:
+def limited(lab: Lab, results: Results, size: int) -> None:
+    """The same as `busy`, with an uploader that sends no more than 100 MiB/s, which the downloader can take."""
+    _beside_large(lab, LIMITED, size, results, "--bandwidth_limit", "100M")
+
+
+def _beside_large(lab: Lab, name: str, size: int, results: Results, *options: str) -> None:
+    _measure(lab, name, [("large", size)], results, options, lambda _, out: not (out / "large").exists())
+
+
+def _measure(
+    lab: Lab,
+    name: str,
+    beside: Files,
+    results: Results,
+    options: Sequence[str],
+    go_on: Callable[[int, Path], bool],
+) -> None:
     with lab.source(beside) as source, lab.topic(4) as topic, lab.room() as room:
         data, out = room / "in", room / "out"
         data.mkdir()
         place = Place(lab.broker, topic, room)
-        with downloaders(place, out), uploader(place, data, "--watchdog_lag_time", str(_SETTLE)):
+        with downloaders(place, out), uploader(place, data, "--watchdog_lag_time", str(_SETTLE), *options):
             passed(data, out, lambda sent: sent < 1)  # finds offsets and makes connections
             for path, _ in beside:
                 os.link(source / path, data / path)

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from tests.perf import ratios
 from tests.perf.results import Results, Who
 from tests.perf.runs import GB, MB, Run
-from tests.perf.wanted import BUSY, QUIET
+from tests.perf.wanted import BUSY, LIMITED, QUIET
 
 LARGE = ("large", "medium", "records", "day")
 SMALL = ("small", "deep")
@@ -63,12 +63,14 @@ def processor_time(results: Results, axes: Axes) -> None:
 
 def delays(results: Results, axes: Axes) -> None:
     """How many files were there after how long."""
-    for (name, values), color in zip(results.latencies.items(), (_BLUE, _RED), strict=False):
-        axes.ecdf([max(1.0, value * 1000) for value in values], label=f"{name} ({len(values)} files)", color=color)
+    colors = {QUIET: _BLUE, BUSY: _RED, LIMITED: _GREEN}
+    for name, values in results.latencies.items():
+        milliseconds = [max(1.0, value * 1000) for value in values]
+        axes.ecdf(milliseconds, label=f"{name} ({len(values)} files)", color=colors[name])
     wanted = {QUIET: ((60, 0.5), (120, 0.95)), BUSY: ((1000, 0.99),)}
-    for name, color in ((QUIET, _BLUE), (BUSY, _RED)):
-        for number, point in enumerate(wanted[name] if name in results.latencies else ()):
-            label = "wanted: left of this" if name == QUIET and not number else None
+    for name, points in wanted.items():
+        for number, point in enumerate(points if name in results.latencies else ()):
+            label, color = "wanted: left of this" if name == QUIET and not number else None, colors[name]
             axes.plot(*point, marker="<", color=color, markerfacecolor="white", markersize=9, linestyle="", label=label)
     axes.set_xscale("log")
     _few_numbers(axes.xaxis)
