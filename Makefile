@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PYTEST := .venv/bin/pytest
-SCRIPTS := .ci/run tools/bases tools/compose tools/kafka-jars tools/lock tools/native tools/rclone tools/setup tools/up tools/versitygw \
+SCRIPTS := .ci/run $(addprefix tools/,bases build compose kafka-jars lock native rclone setup up versitygw) \
   images/bases/stand-in $(wildcard images/bases/kafka/*) images/custom/startup-script.sh images/custom/processor/startup-script.sh
 # More words for pytest: make unit ARGS="-k chunk"
 ARGS ?=
@@ -25,8 +25,7 @@ down: ## stop it; all data is kept
 logs: ## follow what the services say (Ctrl-C ends following)
 	@tools/compose --profile '*' logs --follow --tail 50
 images: ## build the images
-	@tools/setup engine
-	@tools/compose --profile s3 --profile processor build --quiet
+	@tools/build --profile s3 --profile processor
 	@docker image ls --filter reference='openmsi/*' --filter dangling=false
 up-native: ## the same as up on a machine without containers
 	@tools/native up

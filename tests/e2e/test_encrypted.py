@@ -37,7 +37,7 @@ print("Version 2" in there["LICENSE"].read_text(), "crypto.py" in there)
 @pytest.fixture(scope="module")
 def crypto(images: Images) -> Images:
     """The images with encryption, by the command that users have for it."""
-    run("tools/compose", "--profile=processor", "build", "--quiet", env={"WITH_KAFKACRYPTO": "1"})
+    run("tools/build", "--profile=processor", env={"WITH_KAFKACRYPTO": "1"})
     names = ("uploader", "downloader", "stream_processor")
     return replace(images, **{name: f"{getattr(images, name)}-crypto" for name in names})
 
