@@ -3,7 +3,10 @@
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
+from openmsi_core.records import Record
 from tests.support.membership import FakeConsumer, Group
+
+FIRST = Record(partition=0, offset=0, timestamp=0, key=b"", stamped="consumed")
 
 
 def test_what_is_done_is_committed_before_it_is_given_away() -> None:
@@ -48,6 +51,27 @@ def test_commits_of_the_day_are_made_once_a_second_and_never_twice(monkeypatch: 
         group.membership.commit_when_due()
         now += 0.125
     assert [commit[0] for commit in group.consumer.commits] == [1, 9, 17, 25, 31]
+
+
+def test_the_first_records_of_a_partition_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the group has committed something, a process that dies leaves nothing to go on with."""
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    group = Group(FakeConsumer())
+    group.membership.commit_when_due()  # nothing has come
+    for partition in (0, 1):
+        for offset in range(3):
+            group.watermark.hold(partition, 0, FIRST)
+            group.watermark.done(partition, offset)
+            group.membership.commit_when_due()
+    assert group.consumer.commits == [{0: 0}, {1: 0}]
+
+
+def test_what_was_committed_at_the_end_is_known() -> None:
+    group = Group(FakeConsumer())
+    group.watermark.hold(0, 0, FIRST)
+    group.watermark.done(0, 6)
+    group.membership.commit_at_end()
+    assert group.watermark.state() == {0: (0, 7, {FIRST: 0})}
 
 
 def test_a_commit_that_was_refused_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +14,7 @@ import pytest
 
 from openmsi_core import resume, staging
 from openmsi_core.errors import StagedBytesLost
-from openmsi_core.journal import JOURNAL, load, save
+from openmsi_core.journal import JOURNAL, Journal, load, save, write
 from tests.support.fake_log import Log
 from tests.support.receiving import Member, MemoryDestination
 from tests.support.sending import chunks, upload
@@ -263,6 +265,28 @@ def test_what_is_old_is_removed(start: Start, dead: Member) -> None:
     os.utime(dead.staging.own / JOURNAL, (old, old))
     assert start().position[0] == 1
     assert not dead.staging.own.exists()
+
+
+def test_it_does_not_run_ahead_of_a_slow_disk(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = threading.Event()
+
+    def slow(folder: Path, journal: Journal, opened: dict[Path, int]) -> set[Path]:
+        assert synced.wait(30)
+        return write(folder, journal, opened)
+
+    monkeypatch.setattr(resume, "write", slow)
+    member = start()
+    read(member, 7)
+    member.commit()
+    member.resume.note()
+    assert member.resume.note() == []  # nothing has come since: it is not waited for
+    read(member, 2)
+    with ThreadPoolExecutor(1) as pool:
+        noting = pool.submit(member.resume.note)
+        with pytest.raises(TimeoutError):
+            noting.result(0.3)
+        synced.set()
+        assert noting.result(30) == []
 
 
 def test_a_failed_fsync_is_not_forgotten(

@@ -94,6 +94,7 @@ class ConsumerCommits:
         """As `Commits.now`."""
         if offsets := self.watermark.committables(partitions):
             consumer.commit(offsets=places_at(topic, offsets), asynchronous=False)
+            self.watermark.committed(offsets)
 
 
 def places_at(topic: str, offsets: dict[int, int]) -> list[TopicPartition]:

@@ -47,6 +47,7 @@ class Membership:
         self._place = place
         self._paused = False
         self._next_commit = 0.0
+        self._begun = 0
         self.assigned: set[int] = set()
         self.homeless: set[int] = set()
         """Partitions for which Kafka has no valid offset of ours; see `find_offsets`."""
@@ -93,16 +94,20 @@ class Membership:
             self._consumer.resume(self._at(self.assigned))
 
     def commit_when_due(self) -> None:
-        """Commit in the background what has advanced: at most once a second, unless deliveries wait for it."""
-        now = time.monotonic()
-        if now < self._next_commit and not self._commits.eager:
+        """Commit in the background what has advanced: at most once a second, unless deliveries wait for it.
+
+        At once with the first records of a partition: as long as nothing was committed, `Resume` can note nothing.
+        """
+        now, begun = time.monotonic(), self._commits.watermark.begun
+        if now < self._next_commit and begun == self._begun and not self._commits.eager:
             return
         if self._commits.later(self._consumer, self._topic):
-            self._next_commit = now + _COMMIT_SECONDS
+            self._next_commit, self._begun = now + _COMMIT_SECONDS, begun
 
     def commit_soon(self) -> None:
         """Do not wait for the second to be over."""
         self._next_commit = 0.0
+        self._begun = 0
 
     def commit_at_end(self) -> None:
         """Commit all that is allowed, for the last time; durable on return unless the log says otherwise.

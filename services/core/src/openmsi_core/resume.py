@@ -55,13 +55,17 @@ class Resume:
         self._noted = 0
 
     def note(self) -> list[Generation]:
-        """Begin to write the journal anew when enough has come; does not block.
+        """Begin to write the journal anew when enough has come.
+
+        Blocks only while the disk is slower than what comes: until the journal before is written, so that no more than
+        twice `_EVERY_BYTES` and two batches must ever be read again.
 
         Returns open files whose staged bytes the disk did not keep: they must be read again.
         """
+        due = self._staging.written - self._noted >= _EVERY_BYTES
         if self._writing is not None:
-            return self._ended(self._writing) if self._writing.lost.done() else []
-        if self._staging.written - self._noted >= _EVERY_BYTES and self._intake.files.bytes >= _EVERY_BYTES:
+            return self._ended(self._writing) if due or self._writing.lost.done() else []
+        if due and self._intake.files.bytes >= _EVERY_BYTES:
             self._noted = self._staging.written  # also when there is nothing to note: this is asked in every turn
             if files := self._worth_noting():
                 self._begin_writing(files)

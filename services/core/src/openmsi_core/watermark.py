@@ -75,6 +75,11 @@ class Watermark(Generic[Token]):
             p: (c, self._next[p], dict(self._held.get(p, {}))) for p, c in self._committed.items() if p in self._next
         }
 
+    @property
+    def begun(self) -> int:
+        """Number of partitions of which there is something to commit."""
+        return len(self._next)
+
     def committable(self, partition: int) -> int | None:
         """The offset that may be committed now, None before the first record. Cost: one look at each hold."""
         limits = list(self._held.get(partition, {}).values())
