@@ -69,8 +69,9 @@ def delays(results: Results, axes: Axes) -> None:
         axes.ecdf(milliseconds, label=f"{name} ({len(values)} files)", color=colors[name])
     wanted = {QUIET: ((60, 0.5), (120, 0.95)), BUSY: ((1000, 0.99),)}
     for name, points in wanted.items():
+        color = colors[name]
         for number, point in enumerate(points if name in results.latencies else ()):
-            label, color = "wanted: left of this" if name == QUIET and not number else None, colors[name]
+            label = "wanted: left of this" if name == QUIET and not number else None
             axes.plot(*point, marker="<", color=color, markerfacecolor="white", markersize=9, linestyle="", label=label)
     axes.set_xscale("log")
     _few_numbers(axes.xaxis)

@@ -55,7 +55,6 @@ def run(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = 
 
 def build() -> Images:
     """Build the images of this tree as ``make images`` does, starting an engine when there is none."""
-    run("tools/setup", "engine")
     run("tools/build", "--profile=s3", "--profile=processor")
     return Images(
         uploader=f"openmsi/uploader:{__version__}",

@@ -107,7 +107,6 @@ class Membership:
     def commit_soon(self) -> None:
         """Do not wait for the second to be over."""
         self._next_commit = 0.0
-        self._begun = 0
 
     def commit_at_end(self) -> None:
         """Commit all that is allowed, for the last time; durable on return unless the log says otherwise.
